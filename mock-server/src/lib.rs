@@ -1,0 +1,1 @@
+//! A server that speaks five realtime protocols for real and misbehaves on command.

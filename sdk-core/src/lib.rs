@@ -1,0 +1,1 @@
+//! Keeps an app attached to a long-running server job.

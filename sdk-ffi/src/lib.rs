@@ -1,0 +1,1 @@
+//! The native libraries that Swift, Kotlin and Python load.

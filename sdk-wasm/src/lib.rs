@@ -1,0 +1,1 @@
+//! The machine of `steadfast` behind WebAssembly exports.
