@@ -1,1 +1,32 @@
 //! Keeps an app attached to a long-running server job.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod command;
+pub mod config;
+pub mod envelope;
+pub mod event;
+pub mod io;
+mod json;
+pub mod machine;
+pub mod snapshot;
+pub mod socketio;
+pub mod time;
+mod url;
+
+pub use command::{
+    Command, CommandError, CommandErrorKind, CommandId, Delivery, Reply, Request, Sent, SessionType,
+};
+pub use config::{AuthMode, Config, ConfigError, Endpoint, Limits, Reconnect, Service, Timings, TokenSource};
+pub use envelope::{Envelope, Handshake, Head, Kind, Stage, Stages, Status, Verdict};
+pub use event::{ConnectionState, Event, InterviewState, NoticeKind, SubscriptionState, Why, WhyKind};
+pub use io::{
+    CloseReason, ConnectRequest, DisconnectReason, FrameId, HostCaps, HttpError, HttpId, HttpReply,
+    HttpRequest, Input, Output, Reachability, Secret, SocketId, Token, TokenError, Violation, Visibility,
+};
+pub use machine::Machine;
+pub use snapshot::{Item, Phase, Snapshot};
+pub use time::Now;
+pub use url::redact as redact_url;

@@ -1,0 +1,104 @@
+//! A writer for the small JSON texts that the core sends. Reading JSON is the edge's work.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+/// Appends `text` as a JSON string.
+pub(crate) fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Writes one JSON object, field by field.
+pub(crate) struct Object<'a> {
+    out: &'a mut String,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn new(out: &'a mut String) -> Self {
+        out.push('{');
+        Self { out, first: true }
+    }
+
+    fn key(&mut self, name: &str) -> &mut String {
+        if !core::mem::take(&mut self.first) {
+            self.out.push(',');
+        }
+        string(self.out, name);
+        self.out.push(':');
+        self.out
+    }
+
+    pub(crate) fn text(mut self, name: &str, value: &str) -> Self {
+        string(self.key(name), value);
+        self
+    }
+
+    pub(crate) fn text_if(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    /// A value that is JSON already: a number, a literal, or text made by this module.
+    pub(crate) fn raw(mut self, name: &str, json: &str) -> Self {
+        self.key(name).push_str(json);
+        self
+    }
+
+    pub(crate) fn number(mut self, name: &str, value: u64) -> Self {
+        let _ = write!(self.key(name), "{value}");
+        self
+    }
+
+    pub(crate) fn decimal_if(mut self, name: &str, value: Option<f64>) -> Self {
+        if let Some(value) = value.filter(|v| v.is_finite()) {
+            let _ = write!(self.key(name), "{value}");
+        }
+        self
+    }
+
+    pub(crate) fn object(mut self, name: &str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
+        fill(Object::new(self.key(name))).end();
+        self
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push('}');
+    }
+}
+
+/// Writes one JSON object into a new text.
+pub(crate) fn object(fill: impl FnOnce(Object<'_>) -> Object<'_>) -> String {
+    let mut out = String::new();
+    fill(Object::new(&mut out)).end();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_escaped() {
+        let json =
+            object(|o| o.text("a\"", "x\\\n\u{1}é").number("n", 7).object("o", |o| o).text_if("no", None));
+        assert_eq!(json, r#"{"a\"":"x\\\n\u0001é","n":7,"o":{}}"#);
+    }
+}

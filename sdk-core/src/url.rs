@@ -1,0 +1,149 @@
+//! The little that the core needs of URLs: scheme, authority, path and query, without a parser's full ambition.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt::Write as _;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+/// A URL taken apart. The query keeps its order; a fragment is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    /// Whether the scheme is `wss` or `https`.
+    pub secure: bool,
+    /// Host and port, as written.
+    pub authority: String,
+    /// The path, beginning with `/` or empty, never ending in `/`.
+    pub path: String,
+    /// The query without its `?`.
+    pub query: String,
+}
+
+impl Url {
+    /// Takes a `ws`, `wss`, `http` or `https` URL apart; the error says what is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.chars().any(|c| c.is_control() || c == ' ') {
+            return Err("the URL contains a space or a control character".into());
+        }
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| "the URL needs a scheme: ws://, wss://, http:// or https://".to_string())?;
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
+            other => return Err(format!("the scheme {other:?} is none of ws, wss, http, https")),
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = match before_query.find('/') {
+            Some(at) => before_query.split_at(at),
+            None => (before_query, ""),
+        };
+        if authority.contains('@') {
+            return Err("the URL holds a user name or password; use the token option instead".into());
+        }
+        let host = host_of(authority);
+        if host.is_empty() {
+            return Err("the URL names no host".into());
+        }
+        Ok(Self {
+            secure,
+            authority: authority.into(),
+            path: path.trim_end_matches('/').into(),
+            query: query.into(),
+        })
+    }
+
+    /// Removes `suffix` from the path's end, if it is there.
+    pub(crate) fn strip_path(mut self, suffix: &str) -> Self {
+        if let Some(rest) = self.path.strip_suffix(suffix) {
+            self.path = rest.trim_end_matches('/').into();
+        }
+        self
+    }
+
+    /// Whether the host is this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = host_of(&self.authority).to_ascii_lowercase();
+        let host = host.trim_end_matches('.');
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+            || host.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The URL with a scheme and an additional path.
+    pub(crate) fn with(&self, plain: &str, secure: &str, path: &str) -> String {
+        let scheme = if self.secure { secure } else { plain };
+        format!("{scheme}://{}{}{path}", self.authority, self.path)
+    }
+}
+
+fn host_of(authority: &str) -> &str {
+    if authority.starts_with('[') {
+        return authority.split_inclusive(']').next().unwrap_or_default();
+    }
+    authority.split(':').next().unwrap_or_default()
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub(crate) fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
+            _ => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// Adds a parameter to a URL's query.
+pub(crate) fn add_query(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(&encode(name));
+    url.push('=');
+    url.push_str(&encode(value));
+}
+
+/// A URL that can be shown: without its query, where tokens travel.
+///
+/// ```
+/// assert_eq!(steadfast::redact_url("wss://host/ws?token=abc"), "wss://host/ws?…");
+/// ```
+pub fn redact(url: &str) -> String {
+    match url.split_once('?') {
+        Some((front, _)) => format!("{front}?…"),
+        None => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let url = Url::parse("https://Example.com:8443/a/socket.io/?x=1#y").unwrap();
+        assert_eq!(
+            (url.secure, url.authority.as_str(), url.path.as_str(), url.query.as_str()),
+            (true, "Example.com:8443", "/a/socket.io", "x=1")
+        );
+        assert_eq!(url.strip_path("/socket.io").with("ws", "wss", "/x"), "wss://Example.com:8443/a/x");
+        for bad in ["", "localhost:80", "ftp://x", "ws://", "ws:///x", "ws://u:p@h/", "ws://a b"] {
+            assert!(Url::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_this_machine_only() {
+        for url in ["ws://localhost", "ws://127.0.0.1:90/x", "ws://[::1]:90", "ws://app.localhost"] {
+            assert!(Url::parse(url).unwrap().is_loopback(), "{url}");
+        }
+        for url in ["ws://127.0.0.1.evil.com", "ws://10.0.2.2", "ws://localhost.evil.com", "ws://[::2]"] {
+            assert!(!Url::parse(url).unwrap().is_loopback(), "{url}");
+        }
+    }
+}
