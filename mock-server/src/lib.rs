@@ -1,1 +1,47 @@
 //! A server that speaks five realtime protocols for real and misbehaves on command.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use steadfast_mock_server::{MockServer, Options, Service};
+//!
+//! let server = MockServer::start(Options::for_tests()).await?;
+//! let url = server.socket_url(Service::Charisma, "");
+//! let token = server.token("u1");
+//! // … connect a client to `url`, have it subscribe `session_1`, then:
+//! server.emit(Service::Charisma, "session_1", None, serde_json::json!({"status": "complete"}))?;
+//! server.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! The binary `mock-server` is this library behind a command line.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod auth;
+mod connection;
+mod console;
+mod control;
+mod faults;
+mod http;
+mod hub;
+mod io;
+mod journal;
+mod listen;
+mod options;
+mod server;
+mod services;
+mod switches;
+mod topic;
+mod world;
+mod ws;
+
+pub use auth::{AuthMode, Authority, BadToken, Identity};
+pub use connection::ConnectionInfo;
+pub use console::LogFormat;
+pub use faults::{Action, How, Match, Rule, RuleInfo, When};
+pub use hub::TopicInfo;
+pub use journal::{Entry, Happening, Journal};
+pub use options::{DEFAULT_SECRET, Options, OptionsError, TlsFiles};
+pub use server::{EmitError, MockServer};
+pub use services::Service;
+pub use switches::{Accepts, Switch, SwitchError, Switches};

@@ -1,0 +1,228 @@
+//! Tokens: HS256 JWTs that are issued and verified here, and two looser modes for apps with a real login.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous};
+use serde::{Deserialize, Serialize};
+
+/// How far a token is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AuthMode {
+    /// HS256 with the server's secret, not expired.
+    #[default]
+    Verify,
+    /// Any well-formed JWT of any algorithm: `sub` and `exp` are believed, the role is the default one.
+    Decode,
+    /// Any text that is not empty.
+    Any,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exp: Option<f64>,
+}
+
+/// Who a connection belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// The user's id.
+    pub sub: String,
+    /// The user's role; which ones mean something depends on the service.
+    pub role: String,
+    /// When the token ends, if it ends.
+    pub expires: Option<SystemTime>,
+    /// Tells two tokens apart without showing them.
+    pub fingerprint: String,
+}
+
+impl Identity {
+    /// Whether the token's end has passed.
+    pub fn expired(&self) -> bool {
+        self.expires.is_some_and(|end| end <= SystemTime::now())
+    }
+}
+
+/// Why a token was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadToken(String);
+
+impl fmt::Display for BadToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadToken {}
+
+/// Issues and judges tokens.
+pub struct Authority {
+    mode: AuthMode,
+    default_role: String,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    revoked: Mutex<BTreeSet<String>>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// One that signs and verifies with this secret.
+    pub fn new(mode: AuthMode, secret: &str, default_role: &str) -> Self {
+        Self {
+            mode,
+            default_role: default_role.to_owned(),
+            signing: EncodingKey::from_secret(secret.as_bytes()),
+            verifying: DecodingKey::from_secret(secret.as_bytes()),
+            revoked: Mutex::default(),
+        }
+    }
+
+    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds.
+    pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
+        self.issue_until(sub, role, SystemTime::now() + ttl)
+    }
+
+    /// A new token that ends at this instant, which may lie in the past.
+    pub fn issue_until(&self, sub: &str, role: &str, end: SystemTime) -> String {
+        #[derive(Serialize)]
+        struct Fresh<'a> {
+            sub: &'a str,
+            role: &'a str,
+            exp: u64,
+        }
+        let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let exp = end.as_secs() + u64::from(end.subsec_nanos() > 0);
+        jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, exp }, &self.signing)
+            .expect("two texts and a number always serialise")
+    }
+
+    /// Who presents this token, or why it is not accepted.
+    pub fn judge(&self, token: &str) -> Result<Identity, BadToken> {
+        let bad = |why: &str| BadToken(why.to_owned());
+        if token.is_empty() {
+            return Err(bad("the token is empty"));
+        }
+        let fingerprint = fingerprint(token);
+        if self.revoked.lock().expect("no holder panics").contains(&fingerprint) {
+            return Err(bad("the token has been expired by a fault"));
+        }
+        let claims = match self.mode {
+            AuthMode::Verify => self.verify(token)?,
+            AuthMode::Decode => dangerous::insecure_decode_claims(token)
+                .map(|claims: Claims| Claims { role: None, ..claims })
+                .map_err(|e| BadToken(format!("not a JWT with a sub: {e}")))?,
+            AuthMode::Any => {
+                let sub = dangerous::insecure_decode_claims(token)
+                    .map_or_else(|_| format!("user-{fingerprint}"), |claims: Claims| claims.sub);
+                Claims { sub, role: None, exp: None }
+            }
+        };
+        let identity = Identity {
+            sub: claims.sub,
+            role: claims.role.unwrap_or_else(|| self.default_role.clone()),
+            expires: claims.exp.map(instant_of),
+            fingerprint,
+        };
+        if identity.expired() { Err(bad("the token has expired")) } else { Ok(identity) }
+    }
+
+    /// From now on this token is refused as if its `exp` had passed.
+    pub(crate) fn revoke(&self, fingerprint: &str) {
+        self.revoked.lock().expect("no holder panics").insert(fingerprint.to_owned());
+    }
+
+    /// Accepts again what was expired by a fault.
+    pub(crate) fn reset(&self) {
+        self.revoked.lock().expect("no holder panics").clear();
+    }
+
+    fn verify(&self, token: &str) -> Result<Claims, BadToken> {
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.leeway = 0;
+        rules.validate_aud = false;
+        rules.validate_exp = false; // judged by the caller, to the fraction of a second
+        jsonwebtoken::decode(token, &self.verifying, &rules)
+            .map(|data| data.claims)
+            .map_err(|e| BadToken(format!("the token does not verify: {e}")))
+    }
+}
+
+/// The instant of a JWT's `exp`; what no clock can show is the far future.
+fn instant_of(exp: f64) -> SystemTime {
+    let far = Duration::from_secs(1 << 40);
+    UNIX_EPOCH + Duration::try_from_secs_f64(exp.max(0.0)).unwrap_or(far).min(far)
+}
+
+/// Eight hex digits that tell tokens apart and reveal nothing of them.
+fn fingerprint(token: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    format!("{:08x}", hasher.finish() >> 32)
+}
+
+/// The token of an `Authorization: Bearer` header, if there is such a header.
+pub(crate) fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
+    let value = headers.get(axum::http::header::AUTHORIZATION)?.to_str().unwrap_or("");
+    let token = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
+    Some(token.map_or("", |(_, token)| token.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn what_it_issues_it_accepts_and_nobody_elses() {
+        let ours = Authority::new(AuthMode::Verify, "a", "user");
+        let theirs = Authority::new(AuthMode::Verify, "b", "user");
+        let who = ours.judge(&ours.issue("u1", "patient", HOUR)).unwrap();
+        assert_eq!((who.sub.as_str(), who.role.as_str()), ("u1", "patient"));
+        assert!(ours.judge(&theirs.issue("u1", "patient", HOUR)).is_err());
+        assert!(ours.judge("").is_err());
+        assert!(ours.judge("good").is_err());
+    }
+
+    #[test]
+    fn an_expired_token_is_refused_without_leeway_unless_anything_goes() {
+        let past = SystemTime::now() - Duration::from_secs(1);
+        let verify = Authority::new(AuthMode::Verify, "a", "user");
+        let token = verify.issue_until("u1", "patient", past);
+        assert!(verify.judge(&token).is_err());
+        assert!(Authority::new(AuthMode::Decode, "x", "user").judge(&token).is_err());
+        assert_eq!(Authority::new(AuthMode::Any, "x", "user").judge(&token).unwrap().sub, "u1");
+    }
+
+    #[test]
+    fn decode_believes_sub_and_gives_the_default_role() {
+        let foreign = Authority::new(AuthMode::Verify, "elsewhere", "user").issue("u9", "admin", HOUR);
+        let who = Authority::new(AuthMode::Decode, "here", "user").judge(&foreign).unwrap();
+        assert_eq!((who.sub.as_str(), who.role.as_str()), ("u9", "user"));
+    }
+
+    #[test]
+    fn a_revoked_token_is_refused_until_the_reset() {
+        let authority = Authority::new(AuthMode::Any, "a", "user");
+        let who = authority.judge("some text").unwrap();
+        assert!(who.sub.starts_with("user-"));
+        authority.revoke(&who.fingerprint);
+        assert!(authority.judge("some text").is_err());
+        authority.reset();
+        assert!(authority.judge("some text").is_ok());
+    }
+}

@@ -1,0 +1,214 @@
+//! The control API under `/_mock/`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::connection::ConnectionInfo;
+use crate::faults::{Rule, RuleInfo};
+use crate::http::{ApiError, body};
+use crate::hub::TopicInfo;
+use crate::journal::{Entry, Happening};
+use crate::server::emit as emit_to;
+use crate::services::{Service, personality};
+use crate::switches::{Switches, parse_span};
+use crate::world::World;
+
+/// The addresses, relative to `/_mock`.
+pub(crate) fn routes() -> Router<World> {
+    Router::new()
+        .route("/emit", post(emit))
+        .route("/topics", get(topics).post(own))
+        .route("/confirm", post(confirm))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", delete(remove_fault))
+        .route("/log", get(log))
+        .route("/switches", get(switches).post(set_switches))
+        .route("/connections", get(connections))
+        .route("/tokens", post(token))
+        .route("/reset", post(reset))
+}
+
+type Answer = Result<Json<Value>, ApiError>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Emit {
+    service: Service,
+    topic: String,
+    event: Option<String>,
+    data: Value,
+    /// A user's id: only this user's connections get it.
+    to: Option<String>,
+}
+
+async fn emit(State(world): State<World>, bytes: Bytes) -> Answer {
+    let ask: Emit = body(&bytes)?;
+    let delivered =
+        emit_to(&world, ask.service, &ask.topic, ask.event.as_deref(), ask.data, ask.to.as_deref())
+            .map_err(ApiError::bad)?;
+    Ok(Json(json!({"delivered": delivered})))
+}
+
+async fn topics(State(world): State<World>) -> Json<Vec<TopicInfo>> {
+    Json(world.hub.info())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    service: Service,
+    topic: String,
+    owner: Option<String>,
+    #[serde(default)]
+    members: BTreeSet<String>,
+}
+
+async fn own(State(world): State<World>, bytes: Bytes) -> Answer {
+    let ask: Own = body(&bytes)?;
+    world.hub.own(ask.service, &ask.topic, ask.owner, ask.members);
+    Ok(Json(json!({"topic": ask.topic})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirm {
+    #[serde(default = "charisma")]
+    service: Service,
+    topic: String,
+}
+
+fn charisma() -> Service {
+    Service::Charisma
+}
+
+async fn confirm(State(world): State<World>, bytes: Bytes) -> Answer {
+    let ask: Confirm = body(&bytes)?;
+    let Some(what) = personality(ask.service).confirmation() else {
+        return Err(ApiError::bad(format!("{} waits for no confirmation", ask.service)));
+    };
+    world.hub.fulfil(ask.service, &ask.topic, what);
+    Ok(Json(json!({"topic": ask.topic, "confirmed": what})))
+}
+
+async fn faults(State(world): State<World>) -> Json<Vec<RuleInfo>> {
+    Json(world.faults.list())
+}
+
+async fn add_fault(State(world): State<World>, bytes: Bytes) -> Result<Json<RuleInfo>, ApiError> {
+    let rule: Rule = body(&bytes)?;
+    world.faults.add(&world, rule).map(Json).map_err(ApiError::bad)
+}
+
+async fn clear_faults(State(world): State<World>) -> Answer {
+    Ok(Json(json!({"removed": world.faults.remove(None)})))
+}
+
+async fn remove_fault(State(world): State<World>, Path(id): Path<u64>) -> Answer {
+    match world.faults.remove(Some(id)) {
+        0 => Err(ApiError::missing(format!("there is no fault {id}: GET /_mock/faults lists them"))),
+        removed => Ok(Json(json!({"removed": removed}))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    service: Option<Service>,
+    connection: Option<u64>,
+    user: Option<String>,
+    topic: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    what: Option<String>,
+    #[serde(default)]
+    after: u64,
+    #[serde(default = "thousand")]
+    limit: usize,
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+/// The journal, oldest first.
+async fn log(
+    State(world): State<World>,
+    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Vec<Entry>>, ApiError> {
+    let Query(filter) = filter.map_err(|e| ApiError::bad(e.body_text()))?;
+    let what: Option<Happening> = filter
+        .what
+        .map(|word| serde_json::from_value(word.into()))
+        .transpose()
+        .map_err(|e| ApiError::bad(format!("`what`: {e}")))?;
+    let same = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
+    let mut entries = world.journal.after(filter.after, |entry| {
+        filter.service.is_none_or(|s| s == entry.service)
+            && filter.connection.is_none_or(|n| n == entry.connection)
+            && what.is_none_or(|w| w == entry.what)
+            && same(&filter.user, &entry.user)
+            && same(&filter.topic, &entry.topic)
+            && same(&filter.kind, &entry.kind)
+    });
+    entries.truncate(filter.limit);
+    Ok(Json(entries))
+}
+
+async fn switches(State(world): State<World>) -> Json<Value> {
+    let tell = |s: &&'static crate::switches::Switch| {
+        json!({"name": s.name, "value": world.switches.text(s), "default": s.default,
+            "accepts": s.accepts.to_string(), "doc": s.doc})
+    };
+    Json(Switches::all().iter().map(tell).collect())
+}
+
+/// An object `{name: value}`; all of it or nothing is taken over.
+async fn set_switches(State(world): State<World>, bytes: Bytes) -> Answer {
+    let wanted: BTreeMap<String, Value> = body(&bytes)?;
+    let trial = Switches::default();
+    trial.copy(&world.switches);
+    for (name, value) in &wanted {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        trial.set(name, &text).map_err(|e| ApiError::bad(e.to_string()))?;
+    }
+    world.switches.copy(&trial);
+    Ok(Json(json!({"changed": wanted.len()})))
+}
+
+async fn connections(State(world): State<World>) -> Json<Vec<ConnectionInfo>> {
+    Json(world.connections.info())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    sub: String,
+    role: Option<String>,
+    #[serde(default = "hour")]
+    ttl: String,
+}
+
+fn hour() -> String {
+    "1h".to_owned()
+}
+
+async fn token(State(world): State<World>, bytes: Bytes) -> Answer {
+    let ask: NewToken = body(&bytes)?;
+    let ttl: Duration =
+        parse_span(&ask.ttl).ok_or_else(|| ApiError::bad("`ttl` is no time: write \"1h\" or \"90s\""))?;
+    let role = ask.role.unwrap_or_else(|| world.options.default_role.clone());
+    let token = world.authority.issue(&ask.sub, &role, ttl);
+    Ok(Json(json!({"token": token, "expires_in": ttl.as_secs()})))
+}
+
+async fn reset(State(world): State<World>) -> Answer {
+    world.reset();
+    Ok(Json(json!({"reset": true})))
+}

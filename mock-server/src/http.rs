@@ -1,0 +1,130 @@
+//! What all HTTP answers share: the errors, cross-origin rules and the router of everything.
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::auth::{self, Identity};
+use crate::control;
+use crate::services::{self, Service};
+use crate::world::World;
+
+/// An HTTP refusal: a status and `{error}`, which says what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), retry_after: None }
+    }
+
+    pub(crate) fn bad(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn unauthorized(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
+    }
+
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    pub(crate) fn missing(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({"error": self.text}))).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// A JSON body of a known shape, or 400 with what is wrong with it.
+pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| ApiError::bad(format!("the body is not what is expected here: {e}")))
+}
+
+/// The user of a REST request with a Bearer token, or 401.
+pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Identity, ApiError> {
+    let token = auth::bearer(headers)
+        .ok_or_else(|| ApiError::unauthorized("this needs a token: send `Authorization: Bearer <token>`"))?;
+    world.authority.judge(token).map_err(|why| ApiError::unauthorized(why.to_string()))
+}
+
+/// Everything under one address: the services under their prefixes and the control API.
+pub(crate) fn everything(world: &World) -> Router {
+    let mut router = Router::new().nest("/_mock", control::routes());
+    for service in Service::ALL {
+        router = router.nest(&format!("/{service}"), services::personality(service).routes());
+    }
+    finish(world, router)
+}
+
+/// One service at the root, for its development port.
+pub(crate) fn alone(world: &World, service: Service) -> Router {
+    finish(world, services::personality(service).routes())
+}
+
+fn finish(world: &World, router: Router<World>) -> Router {
+    let nowhere = async |request: Request| {
+        ApiError::missing(format!(
+            "there is nothing at {}; services are at /charisma/ws, \
+             /therapybridge/api/sessions/ws/{{session_id}}, /saga/socket.io/, /docproc/socket.io/ and \
+             /devcontext/v1/ws, the control API under /_mock/",
+            request.uri().path()
+        ))
+    };
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this address has no such method")
+        })
+        .layer(middleware::from_fn_with_state(world.clone(), check_origin))
+        .layer(cors(&world.options.cors_origin))
+        .with_state(world.clone())
+}
+
+fn any_origin(allowed: &[String]) -> bool {
+    allowed.is_empty() || allowed.iter().any(|origin| origin == "*")
+}
+
+fn cors(allowed: &[String]) -> CorsLayer {
+    let origins = if any_origin(allowed) {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(allowed.iter().filter_map(|origin| origin.trim_end_matches('/').parse().ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([RETRY_AFTER])
+}
+
+/// Browsers don't ask before they open a WebSocket: so its `Origin` is looked at here.
+async fn check_origin(State(world): State<World>, request: Request, next: Next) -> Response {
+    let allowed = &world.options.cors_origin;
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
+    let foreign = origin.is_some_and(|o| !allowed.iter().any(|a| a.trim_end_matches('/') == o));
+    if request.headers().contains_key(UPGRADE) && foreign && !any_origin(allowed) {
+        return ApiError::forbidden("this origin is not allowed: start the server with --cors-origin for it")
+            .into_response();
+    }
+    next.run(request).await
+}

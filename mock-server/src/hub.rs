@@ -1,0 +1,284 @@
+//! The hub: topics with their owners, subscribers and current state, and the flows that run on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::auth::Identity;
+use crate::connection::{Closing, Command, Connection, Frame};
+use crate::services::{Service, personality};
+use crate::topic::Meaning;
+use crate::world::World;
+
+/// One thing that happens in a flow. A service's default flow is a list of these.
+#[derive(Debug, Clone)]
+pub(crate) enum Beat {
+    /// So many steps pass (`--step`); parts of a step are fine.
+    Wait(f32),
+    /// A frame goes to all subscribers and becomes part of the topic's state.
+    Emit(Frame),
+    /// Waits until [`Hub::fulfil`] is called with this name or, if given, so many steps have passed.
+    Await(String, Option<f32>),
+    /// Closes all subscribers' connections with 1011, once per topic; the flow goes on.
+    Crash,
+}
+
+#[derive(Debug, Default)]
+enum Flow {
+    #[default]
+    Idle,
+    Running(AbortHandle),
+    /// Ended, or replaced by something that was emitted.
+    Over,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    owner: Option<String>,
+    members: BTreeSet<String>,
+    state: Value,
+    subscribers: BTreeMap<u64, Arc<Connection>>,
+    flow: Flow,
+    crashed: bool,
+    fulfilled: BTreeSet<String>,
+    news: Arc<Notify>,
+}
+
+/// Whether a user may see a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Granted,
+    Missing,
+    Denied,
+}
+
+/// What the control API tells of a topic.
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicInfo {
+    /// The service.
+    pub service: Service,
+    /// The topic's id.
+    pub topic: String,
+    /// The only user who may see it besides its members; without one it is everyone's.
+    pub owner: Option<String>,
+    /// Others who may see it.
+    pub members: Vec<String>,
+    /// How many connections have subscribed it.
+    pub subscribers: usize,
+    /// Whether its flow is running.
+    pub running: bool,
+    /// Its current state, in the service's own words.
+    pub state: Value,
+}
+
+/// All topics of all services.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    topics: Mutex<BTreeMap<(Service, String), Topic>>,
+}
+
+type Topics = BTreeMap<(Service, String), Topic>;
+
+fn at<'a>(topics: &'a mut Topics, service: Service, topic: &str) -> &'a mut Topic {
+    topics.entry((service, topic.to_owned())).or_default()
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().expect("no holder panics")
+    }
+
+    /// Whether this user may see the topic; `sees_all` is for roles that may see everyone's.
+    pub(crate) fn access(
+        &self,
+        service: Service,
+        topic: &str,
+        who: Option<&Identity>,
+        sees_all: bool,
+    ) -> Access {
+        match Meaning::of(topic) {
+            Some(Meaning::Missing) => return Access::Missing,
+            Some(Meaning::Denied) if !sees_all => return Access::Denied,
+            _ => {}
+        }
+        let topics = self.lock();
+        let Some(topic) = topics.get(&(service, topic.to_owned())) else { return Access::Granted };
+        let sub = who.map(|w| w.sub.as_str());
+        let theirs = topic.owner.as_deref().is_none_or(|owner| Some(owner) == sub)
+            || sub.is_some_and(|sub| topic.members.contains(sub));
+        if theirs || sees_all { Access::Granted } else { Access::Denied }
+    }
+
+    /// Says whose topic it is.
+    pub(crate) fn own(
+        &self,
+        service: Service,
+        topic: &str,
+        owner: Option<String>,
+        members: BTreeSet<String>,
+    ) {
+        let mut topics = self.lock();
+        let topic = at(&mut topics, service, topic);
+        topic.owner = owner;
+        topic.members = members;
+    }
+
+    /// Subscribes a connection and starts the topic's flow if it is the first ever; answers the current state.
+    pub(crate) fn subscribe(
+        &self,
+        world: &World,
+        service: Service,
+        topic: &str,
+        who: &Arc<Connection>,
+    ) -> Value {
+        let mut topics = self.lock();
+        let entry = at(&mut topics, service, topic);
+        who.follow(topic);
+        entry.subscribers.insert(who.id, who.clone());
+        let meaning = Meaning::of(topic);
+        if matches!(entry.flow, Flow::Idle) && meaning != Some(Meaning::Quiet) {
+            let beats = personality(service).flow(world, topic, meaning);
+            let task = world.tasks.spawn(run(world.clone(), service, topic.to_owned(), beats));
+            entry.flow = Flow::Running(task.abort_handle());
+        }
+        entry.state.clone()
+    }
+
+    /// Ends a subscription; false if there was none.
+    pub(crate) fn unsubscribe(&self, service: Service, topic: &str, who: &Connection) -> bool {
+        if let Some(topic) = self.lock().get_mut(&(service, topic.to_owned())) {
+            topic.subscribers.remove(&who.id);
+        }
+        who.unfollow(topic)
+    }
+
+    /// Ends all subscriptions of a connection.
+    pub(crate) fn leave(&self, who: &Connection) {
+        for topic in who.topics() {
+            self.unsubscribe(who.service, &topic, who);
+        }
+    }
+
+    /// The current state of a topic, null if nothing has happened yet.
+    pub(crate) fn state(&self, service: Service, topic: &str) -> Value {
+        self.lock().get(&(service, topic.to_owned())).map_or(Value::Null, |t| t.state.clone())
+    }
+
+    /// Keeps the frame as current state and sends it to the subscribers, or to those of one user only.
+    /// Answers to how many connections it went.
+    pub(crate) fn publish(&self, service: Service, mut frame: Frame, to: Option<&str>) -> usize {
+        let id = frame.topic.clone().unwrap_or_default();
+        let mut topics = self.lock();
+        let topic = at(&mut topics, service, &id);
+        let personality = personality(service);
+        personality.complete(&id, &topic.state, &mut frame);
+        personality.absorb(&mut topic.state, &frame);
+        let listeners: Vec<_> = topic
+            .subscribers
+            .values()
+            .filter(|c| to.is_none_or(|user| c.user().as_deref() == Some(user)))
+            .cloned()
+            .collect();
+        let frame = Arc::new(frame);
+        // Under the lock, so that two publishers cannot overtake each other.
+        listeners.iter().for_each(|c| c.send(Command::Deliver(frame.clone())));
+        listeners.len()
+    }
+
+    /// Stops a topic's flow for good, also one that has not begun.
+    pub(crate) fn stop_flow(&self, service: Service, topic: &str) {
+        let mut topics = self.lock();
+        if let Flow::Running(task) = std::mem::replace(&mut at(&mut topics, service, topic).flow, Flow::Over)
+        {
+            task.abort();
+        }
+    }
+
+    /// Lets a flow go on that waits for `what`, now or when it gets there.
+    pub(crate) fn fulfil(&self, service: Service, topic: &str, what: &str) {
+        let mut topics = self.lock();
+        let topic = at(&mut topics, service, topic);
+        topic.fulfilled.insert(what.to_owned());
+        topic.news.notify_waiters();
+    }
+
+    /// What there is to tell of all topics.
+    pub(crate) fn info(&self) -> Vec<TopicInfo> {
+        let topics = self.lock();
+        let tell = |((service, id), topic): (&(Service, String), &Topic)| TopicInfo {
+            service: *service,
+            topic: id.clone(),
+            owner: topic.owner.clone(),
+            members: topic.members.iter().cloned().collect(),
+            subscribers: topic.subscribers.len(),
+            running: matches!(topic.flow, Flow::Running(_)),
+            state: topic.state.clone(),
+        };
+        topics.iter().map(tell).collect()
+    }
+
+    /// Forgets all topics and stops their flows; open connections stay open and lose their subscriptions.
+    pub(crate) fn reset(&self) {
+        for ((_, id), topic) in std::mem::take(&mut *self.lock()) {
+            for connection in topic.subscribers.values() {
+                connection.unfollow(&id);
+            }
+            if let Flow::Running(task) = topic.flow {
+                task.abort();
+            }
+        }
+    }
+
+    fn crash(&self, service: Service, topic: &str) {
+        let mut topics = self.lock();
+        let topic = at(&mut topics, service, topic);
+        if std::mem::replace(&mut topic.crashed, true) {
+            return;
+        }
+        for connection in topic.subscribers.values() {
+            connection.send(Command::Close(Closing::new(1011, "Internal server error")));
+        }
+    }
+
+    async fn fulfilled(&self, service: Service, topic: &str, what: &str) {
+        loop {
+            let news = {
+                let mut topics = self.lock();
+                let topic = at(&mut topics, service, topic);
+                if topic.fulfilled.remove(what) {
+                    return;
+                }
+                topic.news.clone().notified_owned()
+            };
+            news.await;
+        }
+    }
+}
+
+/// Plays a flow to its end on the topic's own clock, whether anyone listens or not.
+async fn run(world: World, service: Service, topic: String, beats: Vec<Beat>) {
+    for beat in beats {
+        match beat {
+            Beat::Wait(steps) => tokio::time::sleep(steps_of(&world, steps)).await,
+            Beat::Emit(frame) => drop(world.hub.publish(service, frame.about(topic.as_str()), None)),
+            Beat::Await(what, None) => world.hub.fulfilled(service, &topic, &what).await,
+            Beat::Await(what, Some(steps)) => {
+                let limit = steps_of(&world, steps);
+                let _ = tokio::time::timeout(limit, world.hub.fulfilled(service, &topic, &what)).await;
+            }
+            Beat::Crash => world.hub.crash(service, &topic),
+        }
+    }
+    if let Some(topic) = world.hub.lock().get_mut(&(service, topic)) {
+        topic.flow = Flow::Over;
+    }
+}
+
+fn steps_of(world: &World, steps: f32) -> Duration {
+    world.options.step.mul_f32(steps)
+}

@@ -1,0 +1,188 @@
+//! What the server can be started with: command line, environment, or a value built in Rust.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::auth::AuthMode;
+use crate::console::LogFormat;
+use crate::switches::{Switches, parse_span};
+
+/// The secret tokens are signed with unless told otherwise.
+pub const DEFAULT_SECRET: &str = "steadfast-dev-secret";
+
+/// How the server runs. `Options::default()` is what `mock-server` does without arguments.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Address to listen on; by default 127.0.0.1 and ::1
+    #[arg(long, env = "MOCK_HOST")]
+    pub host: Option<IpAddr>,
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, env = "MOCK_PORT", default_value_t = 8090)]
+    pub port: u16,
+    /// Serve each service also at the root of its own development port (8080, 8000, 3001, 3000, 8081)
+    #[arg(long, env = "MOCK_DEV_PORTS")]
+    pub dev_ports: bool,
+    /// The length of one phase of a flow
+    #[arg(long, env = "MOCK_STEP", default_value = "400ms", value_parser = span)]
+    pub step: Duration,
+    /// Makes everything that is random repeatable
+    #[arg(long, env = "MOCK_SEED")]
+    pub seed: Option<u64>,
+    /// How far tokens are believed
+    #[arg(long, env = "MOCK_AUTH", value_enum, default_value_t)]
+    pub auth: AuthMode,
+    /// The role of users whose token has none
+    #[arg(long, env = "MOCK_DEFAULT_ROLE", default_value = "patient")]
+    pub default_role: String,
+    /// The secret of the HS256 tokens
+    #[arg(long, env = "MOCK_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
+    pub jwt_secret: String,
+    /// Serve https and wss with this certificate chain and key (two PEM files)
+    #[arg(long, env = "MOCK_TLS", value_name = "CERT,KEY")]
+    pub tls: Option<TlsFiles>,
+    /// Origins that browsers may connect from, separated by commas; by default any
+    #[arg(long, env = "WEBSOCKET_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origin: Vec<String>,
+    /// Whether Charisma's flow waits for POST /_mock/confirm (the switch charisma.ocr_confirm)
+    #[arg(long, value_name = "auto|manual")]
+    pub ocr_confirm: Option<String>,
+    /// Engine.IO's pingInterval for Saga and DocProc (a bare number is milliseconds)
+    #[arg(long, env = "WEBSOCKET_PING_INTERVAL", value_parser = span)]
+    pub ping_interval: Option<Duration>,
+    /// Engine.IO's pingTimeout for Saga and DocProc (a bare number is milliseconds)
+    #[arg(long, env = "WEBSOCKET_PING_TIMEOUT", value_parser = span)]
+    pub ping_timeout: Option<Duration>,
+    /// Change a switch; `mock-server switches` lists them
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Write nothing to standard output
+    #[arg(long, env = "MOCK_QUIET")]
+    pub quiet: bool,
+    /// The form of the lines on standard output
+    #[arg(long, env = "MOCK_LOG", value_enum, default_value_t)]
+    pub log: LogFormat,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: None,
+            port: 8090,
+            dev_ports: false,
+            step: Duration::from_millis(400),
+            seed: None,
+            auth: AuthMode::default(),
+            default_role: "patient".to_owned(),
+            jwt_secret: DEFAULT_SECRET.to_owned(),
+            tls: None,
+            cors_origin: Vec::new(),
+            ocr_confirm: None,
+            ping_interval: None,
+            ping_timeout: None,
+            set: Vec::new(),
+            quiet: false,
+            log: LogFormat::default(),
+        }
+    }
+}
+
+impl Options {
+    /// For tests in Rust: a free port, nothing on standard output, and a step of 10 ms.
+    pub fn for_tests() -> Self {
+        Self { port: 0, quiet: true, step: Duration::from_millis(10), ..Self::default() }
+    }
+
+    /// The same with one switch changed, written `name=value`.
+    #[must_use]
+    pub fn with(mut self, assignment: &str) -> Self {
+        self.set.push(assignment.to_owned());
+        self
+    }
+
+    /// Takes over switches from environment variables (`MOCK_CHARISMA_REPLAY=on`); options given win over them.
+    pub fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        let named = |variable: &str| Switches::all().iter().find(|s| s.variable() == variable);
+        let found = variables.filter_map(|(name, value)| Some(format!("{}={value}", named(&name)?.name)));
+        let given = std::mem::take(&mut self.set);
+        self.set = found.chain(given).collect();
+    }
+
+    /// The switches as these options set them.
+    pub(crate) fn switches(&self) -> Result<Switches, OptionsError> {
+        let switches = Switches::default();
+        let mut assignments = Vec::new();
+        for service in ["saga", "docproc"] {
+            for (what, span) in [("ping_interval", self.ping_interval), ("ping_timeout", self.ping_timeout)] {
+                assignments.extend(span.map(|span| format!("{service}.{what}={}", span.as_millis())));
+            }
+        }
+        assignments.extend(self.ocr_confirm.as_ref().map(|how| format!("charisma.ocr_confirm={how}")));
+        for assignment in assignments.iter().chain(&self.set) {
+            switches.assign(assignment).map_err(|e| OptionsError(e.to_string()))?;
+        }
+        Ok(switches)
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    parse_span(text).ok_or_else(|| "write a time such as 400ms, 30s or 1h".to_owned())
+}
+
+/// The two files of `--tls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+impl FromStr for TlsFiles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (certificate, key) =
+            text.split_once(',').ok_or("write two files, certificate and key: --tls cert.pem,key.pem")?;
+        Ok(Self { certificate: certificate.into(), key: key.into() })
+    }
+}
+
+/// Why the server cannot start; the text says what to change.
+#[derive(Debug)]
+pub struct OptionsError(pub(crate) String);
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_win_over_the_environment() {
+        let mut options = Options::for_tests().with("charisma.replay=off");
+        let variables = [("MOCK_CHARISMA_REPLAY", "on"), ("MOCK_SAGA_RATE_LIMIT", "7"), ("PATH", "/bin")];
+        options.read_environment(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        options.ping_interval = Some(Duration::from_millis(300));
+        let switches = options.switches().unwrap();
+        assert_eq!(switches.text(&crate::switches::CHARISMA_REPLAY), "off");
+        assert_eq!(switches.number(&crate::switches::SAGA_RATE_LIMIT), 7);
+        assert_eq!(switches.text(&crate::switches::DOCPROC_PING_INTERVAL), "300");
+    }
+
+    #[test]
+    fn a_wrong_switch_is_an_error_that_names_it() {
+        let error = Options::for_tests().with("charisma.repaly=on").switches().unwrap_err();
+        assert!(error.to_string().contains("did you mean `charisma.replay`"), "{error}");
+    }
+}

@@ -1,0 +1,231 @@
+//! The running server, as Rust programs hold it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::auth::Authority;
+use crate::connection::ConnectionInfo;
+use crate::faults::{Rule, RuleInfo};
+use crate::http;
+use crate::hub::TopicInfo;
+use crate::journal::Journal;
+use crate::listen;
+use crate::options::{Options, OptionsError};
+use crate::services::{Service, personality};
+use crate::switches::{SwitchError, Switches};
+use crate::world::World;
+
+/// The life of the tokens that are handed out for trying things.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+/// Time that open connections have to end at a shutdown.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// A running server. It ends with [`MockServer::shutdown`], or at once when it is dropped.
+#[derive(Debug)]
+pub struct MockServer {
+    world: World,
+    address: SocketAddr,
+    secure: bool,
+}
+
+/// Why something could not be emitted or a rule not be put in force; the text says what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmitError(String);
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EmitError {}
+
+impl MockServer {
+    /// Starts listening. The error says what to change: a busy port, a wrong switch, an unreadable certificate.
+    pub async fn start(options: Options) -> Result<Self, OptionsError> {
+        let world = World::new(options)?;
+        let options = &world.options;
+        let tls = options.tls.as_ref().map(listen::tls).transpose()?;
+        let listeners = listen::bind(options.host, options.port).await?;
+        let address = listeners[0].local_addr().map_err(|e| OptionsError(e.to_string()))?;
+        let mut plan: Vec<_> = listeners.into_iter().map(|l| (l, http::everything(&world))).collect();
+        if options.dev_ports {
+            for service in Service::ALL {
+                let listeners = listen::bind(options.host, service.dev_port()).await?;
+                plan.extend(listeners.into_iter().map(|l| (l, http::alone(&world, service))));
+            }
+        }
+        for (listener, router) in plan {
+            world.tasks.spawn(listen::serve(world.clone(), listener, tls.clone(), router));
+        }
+        let secure = tls.is_some();
+        Ok(Self { world, address, secure })
+    }
+
+    /// Where it listens (of two loopback addresses, the IPv4 one).
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL, `http://127.0.0.1:<port>`, under which the control API is found at `/_mock/`.
+    pub fn base_url(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+    }
+
+    /// A service's base URL, which clients add its paths to.
+    pub fn service_url(&self, service: Service) -> String {
+        format!("{}/{service}", self.base_url())
+    }
+
+    /// The URL of a service's realtime endpoint. The topic is only used where it is part of the URL (TherapyBridge).
+    pub fn socket_url(&self, service: Service, topic: &str) -> String {
+        let base = self.service_url(service);
+        let base = if service.is_socket_io() { base } else { base.replacen("http", "ws", 1) };
+        format!("{base}{}", service.socket_path().replace("{session_id}", topic))
+    }
+
+    /// A token for this user that lives an hour, with the default role.
+    pub fn token(&self, sub: &str) -> String {
+        self.world.authority.issue(sub, &self.world.options.default_role, TOKEN_LIFE)
+    }
+
+    /// Issues and judges tokens: other roles, other lives.
+    pub fn authority(&self) -> &Authority {
+        &self.world.authority
+    }
+
+    /// Sends something to all subscribers of a topic. It is kept as the topic's current state and stops its flow.
+    /// Answers to how many connections it went.
+    pub fn emit(
+        &self,
+        service: Service,
+        topic: &str,
+        event: Option<&str>,
+        data: Value,
+    ) -> Result<usize, EmitError> {
+        emit(&self.world, service, topic, event, data, None).map_err(EmitError)
+    }
+
+    /// Says whose topic it is; without an owner it is everyone's.
+    pub fn own(&self, service: Service, topic: &str, owner: Option<&str>, members: &[&str]) {
+        let members: BTreeSet<_> = members.iter().map(|&m| m.to_owned()).collect();
+        self.world.hub.own(service, topic, owner.map(str::to_owned), members);
+    }
+
+    /// Lets a topic go on that waits for a confirmation.
+    pub fn confirm(&self, service: Service, topic: &str) {
+        if let Some(what) = personality(service).confirmation() {
+            self.world.hub.fulfil(service, topic, what);
+        }
+    }
+
+    /// Puts a fault in force, or applies it at once if its `when` is `now`.
+    pub fn fault(&self, rule: Rule) -> Result<RuleInfo, EmitError> {
+        self.world.faults.add(&self.world, rule).map_err(EmitError)
+    }
+
+    /// The faults in force, with how often they were applied.
+    pub fn faults(&self) -> Vec<RuleInfo> {
+        self.world.faults.list()
+    }
+
+    /// Removes a fault by its number, or all of them; answers how many.
+    pub fn clear_faults(&self, id: Option<u64>) -> usize {
+        self.world.faults.remove(id)
+    }
+
+    /// Changes a switch.
+    pub fn set(&self, name: &str, value: &str) -> Result<(), SwitchError> {
+        self.world.switches.set(name, value)
+    }
+
+    /// The switches as they stand.
+    pub fn switches(&self) -> &Switches {
+        &self.world.switches
+    }
+
+    /// The record of all frames and connections, which can also be waited on.
+    pub fn journal(&self) -> &Journal {
+        &self.world.journal
+    }
+
+    /// The open realtime connections.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.world.connections.info()
+    }
+
+    /// The topics known so far.
+    pub fn topics(&self) -> Vec<TopicInfo> {
+        self.world.hub.info()
+    }
+
+    /// Back to the beginning: switches as started, no topics, faults, revoked tokens and journal entries.
+    pub fn reset(&self) {
+        self.world.reset();
+    }
+
+    /// Writes the ready lines to standard output: for each service a URL, a token and a command to try.
+    pub fn announce(&self) {
+        for service in Service::ALL {
+            let topic = match service {
+                Service::TherapyBridge => "550e8400-e29b-41d4-a716-446655440000",
+                Service::Saga => "project_1",
+                Service::DevContext => "analysis_1",
+                Service::Charisma | Service::DocProc => "session_1",
+            };
+            let base = match service.is_socket_io() {
+                true => self.service_url(service),
+                false => self.service_url(service).replacen("http", "ws", 1),
+            };
+            let token = self.token("u1");
+            self.world.console.say(
+                "ready",
+                &format!(
+                    "{service} is ready at {}\n  token {token}\n  try   cargo run --example watch -- {service} {base} \
+                     --topic {topic} --token {token}",
+                    self.socket_url(service, "{session_id}")
+                ),
+            );
+        }
+        self.world.console.say("ready", &format!("control API at {}/_mock/", self.base_url()));
+    }
+
+    /// Closes all connections with 1001 and waits until they have ended, three seconds at most.
+    pub async fn shutdown(self) {
+        self.world.hub.reset();
+        self.world.shutdown.cancel();
+        self.world.lot.clear();
+        self.world.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.world.tasks.wait()).await.is_err() {
+            tracing::debug!("some connections did not end in time");
+        }
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        self.world.shutdown.cancel();
+        self.world.lot.clear();
+    }
+}
+
+/// Emits for both the Rust and the HTTP side.
+pub(crate) fn emit(
+    world: &World,
+    service: Service,
+    topic: &str,
+    event: Option<&str>,
+    data: Value,
+    to: Option<&str>,
+) -> Result<usize, String> {
+    if topic.is_empty() {
+        return Err("`topic` is empty: name the session, project or analysis".to_owned());
+    }
+    let frame = personality(service).emitted(topic, event, data)?.about(topic);
+    world.hub.stop_flow(service, topic);
+    Ok(world.hub.publish(service, frame, to))
+}

@@ -1,0 +1,340 @@
+//! Charisma [charisma]: upload and OCR sessions, `action`/`payload` up, `type` down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Query, Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Personality, Service, default_field};
+use crate::auth::{self, Identity};
+use crate::connection::{Closing, Command, Connection, Frame};
+use crate::http::ApiError;
+use crate::hub::{Access, Beat};
+use crate::journal::Happening;
+use crate::switches as s;
+use crate::topic::Meaning;
+use crate::world::World;
+use crate::ws::{self, Habits, Out, Session};
+
+/// Frames of `session_upload_progress` in an upload: within 10 to 20 [charisma §8].
+const UPLOAD_FRAMES: u8 = 12;
+/// What the flow waits for before it completes.
+const OCR: &str = "ocr";
+
+/// The service.
+pub(crate) struct Charisma;
+
+impl Personality for Charisma {
+    fn routes(&self) -> Router<World> {
+        Router::new().route("/ws", any(connect))
+    }
+
+    fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
+        let status = |status: &str, message: &str, progress: Option<f64>| {
+            let mut body = json!({"type": "session_status", "status": status, "message": message});
+            if let Some(progress) = progress {
+                body["progress"] = progress.into();
+            }
+            Beat::Emit(Frame::new("session_status", body))
+        };
+        let mut beats = Vec::new();
+        for part in 0..=UPLOAD_FRAMES {
+            let progress = f64::from(part) / f64::from(UPLOAD_FRAMES);
+            let body =
+                json!({"type": "session_upload_progress", "progress": (progress * 1000.0).round() / 1000.0});
+            beats.extend([Beat::Wait(0.25), Beat::Emit(Frame::new("session_upload_progress", body))]);
+        }
+        beats.extend([
+            status("uploading", "Upload received", None),
+            Beat::Wait(1.0),
+            status("analysis_in_progress", "Analyzing screenshot...", Some(0.0)),
+            Beat::Wait(1.0),
+            status("analysis_in_progress", "Analyzing screenshot...", Some(0.5)),
+            Beat::Wait(1.0),
+        ]);
+        match meaning {
+            Some(Meaning::Fail) => {
+                beats.push(Beat::Emit(failure(None, "OCR_FAILED", "Failed to analyze screenshot")));
+                return beats;
+            }
+            Some(Meaning::Crash) => beats.push(Beat::Crash),
+            _ => {}
+        }
+        let verifying = json!({"type": "session_status", "status": "verifying_ocr",
+            "ocrResult": [
+                {"id": "ocr_1", "text": "Are we still on for tonight?", "author": "contact"},
+                {"id": "ocr_2", "text": "Yes, at eight!", "author": "user"},
+                {"id": "ocr_3", "text": "Great, see you there.", "author": "contact"},
+            ],
+            "screenshotUrl": format!("https://files.charisma.example/sessions/{topic}/screenshot.png")});
+        let alone = world.switches.is(&s::CHARISMA_OCR_CONFIRM, "auto").then_some(1.0);
+        beats.extend([
+            Beat::Emit(Frame::new("session_status", verifying)),
+            Beat::Await(OCR.to_owned(), alone),
+            status("complete", "Session ready", Some(1.0)),
+        ]);
+        beats
+    }
+
+    fn emitted(&self, _: &str, event: Option<&str>, mut data: Value) -> Result<Frame, String> {
+        let Some(fields) = data.as_object_mut() else {
+            return Err("`data` must be a JSON object, the message without `sessionId`".to_owned());
+        };
+        let kind = event
+            .or_else(|| fields.get("type").and_then(Value::as_str))
+            .unwrap_or("session_status")
+            .to_owned();
+        fields.insert("type".to_owned(), kind.as_str().into());
+        Ok(Frame::new(kind, data))
+    }
+
+    fn complete(&self, topic: &str, _: &Value, frame: &mut Frame) {
+        default_field(&mut frame.body, "sessionId", topic);
+    }
+
+    /// The last status, which `charisma.replay` sends again, and the last upload progress.
+    fn absorb(&self, state: &mut Value, frame: &Frame) {
+        let slot = if frame.kind == "session_upload_progress" { "upload" } else { "status" };
+        state[slot] = frame.body.clone();
+    }
+
+    fn confirmation(&self) -> Option<&'static str> {
+        Some(OCR)
+    }
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    token: Option<String>,
+}
+
+async fn connect(
+    State(world): State<World>,
+    OriginalUri(uri): OriginalUri,
+    Query(ask): Query<Ask>,
+    mut request: Request,
+) -> Response {
+    let knock = match ws::knock(&world, Service::Charisma, uri.path(), &mut request).await {
+        Ok(knock) => knock,
+        Err(refusal) => return refusal,
+    };
+    let token = auth::bearer(request.headers()).map(str::to_owned).or(ask.token);
+    let who = match token.map(|token| world.authority.judge(&token)).transpose() {
+        Ok(who) => who,
+        Err(why) => return knock.refuse(&world, ApiError::unauthorized(why.to_string())),
+    };
+    if let Some(who) = &who
+        && world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "reject")
+        && !world.connections.of_user(Service::Charisma, &who.sub).is_empty()
+    {
+        let text = "another connection of this user is open: close it first";
+        return knock.refuse(&world, ApiError::new(axum::http::StatusCode::CONFLICT, text));
+    }
+    let pings = world.switches.is(&s::CHARISMA_HEARTBEAT, "ping");
+    let mortal = !world.switches.is(&s::CHARISMA_HEARTBEAT, "none");
+    let habits = Habits {
+        max_message: world.switches.number(&s::CHARISMA_MAX_MESSAGE) as usize,
+        ping_every: pings.then(|| world.switches.span(&s::CHARISMA_PING_INTERVAL)),
+        silence: mortal.then(|| world.switches.span(&s::CHARISMA_PING_TIMEOUT)),
+    };
+    let session = Talk::new(world.clone(), knock.connection.clone(), who);
+    knock.accept(&world, habits, session)
+}
+
+/// One connection's conversation.
+struct Talk {
+    world: World,
+    on: Arc<Connection>,
+    who: Option<Identity>,
+    /// Until when an `authenticate` must have come.
+    patience: Option<Instant>,
+    json_ping: Option<(Instant, Duration)>,
+}
+
+/// A message from the client [charisma §3].
+#[derive(Deserialize)]
+#[serde(tag = "action", content = "payload", rename_all = "lowercase")]
+enum Said {
+    Authenticate { token: String },
+    Subscribe(Which),
+    Unsubscribe(Which),
+    Pong,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Which {
+    session_id: String,
+}
+
+impl Talk {
+    fn new(world: World, on: Arc<Connection>, who: Option<Identity>) -> Self {
+        let now = Instant::now();
+        let patience = who.is_none().then(|| now + world.switches.span(&s::CHARISMA_AUTH_TIMEOUT));
+        let json_ping = world.switches.is(&s::CHARISMA_HEARTBEAT, "json").then(|| {
+            let every = world.switches.span(&s::CHARISMA_PING_INTERVAL);
+            (now + every, every)
+        });
+        Self { world, on, who, patience, json_ping }
+    }
+
+    /// The user is known: notes it and takes the place of the user's older connection.
+    fn recognised(&mut self, who: Identity) {
+        let others = self.world.connections.of_user(Service::Charisma, &who.sub);
+        if self.world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "replace") {
+            others.iter().filter(|c| c.id != self.on.id).for_each(|c| c.send(Command::Replace));
+        }
+        self.on.recognise(who.clone());
+        self.world.journal.add(Happening::Authenticated, &self.on, None, None, &who.role);
+        self.world.console.tell("authenticated", &self.on, &who.role);
+        self.who = Some(who);
+        self.patience = None;
+    }
+
+    fn authenticate(&mut self, token: &str, out: &mut Out) {
+        match self.world.authority.judge(token) {
+            Ok(who) => {
+                let other = self.world.connections.of_user(Service::Charisma, &who.sub);
+                let taken = other.iter().any(|c| c.id != self.on.id);
+                if taken && self.world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "reject") {
+                    return out.close(self.replaced().code, "Another connection of this user is open");
+                }
+                self.recognised(who);
+                let body = json!({"type": "authenticated", "message": "Authentication successful"});
+                out.send(Frame::new("authenticated", body));
+            }
+            Err(why) => {
+                self.world.console.tell("refused", &self.on, &why.to_string());
+                out.close(4401, "Invalid authentication");
+            }
+        }
+    }
+
+    fn subscribe(&mut self, session: &str, out: &mut Out) {
+        let refusal = match self.world.hub.access(Service::Charisma, session, self.who.as_ref(), false) {
+            Access::Granted => None,
+            Access::Missing => Some(("SESSION_NOT_FOUND", "Session not found")),
+            Access::Denied => Some(("FORBIDDEN", "This session belongs to another user")),
+        };
+        if let Some((code, message)) = refusal {
+            self.world.console.tell("refused", &self.on, &format!("{session}: {code}"));
+            return out.send(failure(Some(session), code, message));
+        }
+        let state = self.world.hub.subscribe(&self.world, Service::Charisma, session, &self.on);
+        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(session), "");
+        self.world.console.tell("subscribed", &self.on, session);
+        let body =
+            json!({"type": "subscribed", "sessionId": session, "message": "Subscribed to session updates"});
+        out.send(Frame::new("subscribed", body).about(session));
+        if let Some(last) = state.get("status")
+            && self.world.switches.is(&s::CHARISMA_REPLAY, "on")
+        {
+            let kind = last.get("type").and_then(Value::as_str).unwrap_or("session_status");
+            out.send(Frame::new(kind, last.clone()).about(session));
+        }
+    }
+
+    fn unsubscribe(&mut self, session: &str, out: &mut Out) {
+        self.world.hub.unsubscribe(Service::Charisma, session, &self.on);
+        let body = json!({"type": "unsubscribed", "sessionId": session, "message": "Unsubscribed from session updates"});
+        out.send(Frame::new("unsubscribed", body).about(session));
+    }
+
+    /// Tokens are looked at again on each message [charisma §7.1].
+    fn still_welcome(&self, out: &mut Out) -> bool {
+        let expired = self.who.as_ref().is_some_and(Identity::expired);
+        if !expired || self.world.switches.is(&s::CHARISMA_EXPIRED, "ignore") {
+            return true;
+        }
+        out.send(failure(None, "UNAUTHORIZED", "Token expired"));
+        out.close(4401, "Invalid authentication");
+        false
+    }
+}
+
+impl Session for Talk {
+    fn opened(&mut self, _: &mut Out) {
+        if let Some(who) = self.who.take() {
+            self.recognised(who);
+        }
+    }
+
+    fn text(&mut self, text: &str, out: &mut Out) {
+        let said = read(text);
+        if self.who.is_none() && !matches!(said, Ok(Said::Authenticate { .. } | Said::Pong)) {
+            return out.close(4401, "Authentication required");
+        }
+        match said {
+            // A new token may well come after the old one's end.
+            Ok(Said::Authenticate { token }) => self.authenticate(&token, out),
+            Ok(Said::Pong) => {}
+            said if !self.still_welcome(out) => drop(said),
+            Ok(Said::Subscribe(which)) => self.subscribe(&which.session_id, out),
+            Ok(Said::Unsubscribe(which)) => self.unsubscribe(&which.session_id, out),
+            Err(why) => out.send(failure(None, "INVALID_MESSAGE", &why)),
+        }
+    }
+
+    fn binary(&mut self, out: &mut Out) {
+        out.send(failure(None, "INVALID_MESSAGE", "Binary messages are not understood"));
+    }
+
+    fn expired(&mut self, out: &mut Out) {
+        if let Some(who) = &mut self.who {
+            who.expires = Some(std::time::SystemTime::now());
+        }
+        self.still_welcome(out);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.patience, self.json_ping.map(|(next, _)| next)].into_iter().flatten().min()
+    }
+
+    fn due(&mut self, now: Instant, out: &mut Out) {
+        if self.patience.is_some_and(|end| end <= now) {
+            out.close(4401, "Authentication required");
+        }
+        if let Some((next, every)) = &mut self.json_ping
+            && *next <= now
+        {
+            *next = now + *every;
+            out.send(Frame::new("ping", json!({"type": "ping"})));
+        }
+    }
+
+    fn replaced(&self) -> Closing {
+        let code = self.world.switches.number(&s::CHARISMA_REPLACED_CODE);
+        Closing::new(code as u16, "Replaced by a newer connection")
+    }
+}
+
+/// Reads a client's message, or says what is wrong with it.
+fn read(text: &str) -> Result<Said, String> {
+    let said: Said = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match &said {
+        Said::Subscribe(which) | Said::Unsubscribe(which) if which.session_id.is_empty() => {
+            Err("sessionId is empty".to_owned())
+        }
+        _ => Ok(said),
+    }
+}
+
+/// A `session_error` [charisma §4]; without a session it concerns the connection.
+fn failure(session: Option<&str>, code: &str, message: &str) -> Frame {
+    let mut body =
+        json!({"type": "session_error", "status": "error", "error": {"code": code, "message": message}});
+    let frame = match session {
+        Some(session) => {
+            body["sessionId"] = session.into();
+            Frame::new("session_error", body).about(session)
+        }
+        None => Frame::new("session_error", body),
+    };
+    frame
+}

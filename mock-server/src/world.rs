@@ -1,0 +1,100 @@
+//! Everything the parts of one running server share.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Authority;
+use crate::connection::Connections;
+use crate::console::Console;
+use crate::faults::Faults;
+use crate::hub::Hub;
+use crate::io::Lot;
+use crate::journal::Journal;
+use crate::options::{Options, OptionsError};
+use crate::services;
+use crate::switches::Switches;
+
+/// A cheap handle on the shared parts; every request handler, session and flow has one.
+#[derive(Debug, Clone)]
+pub(crate) struct World(Arc<Parts>);
+
+/// The shared parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) options: Options,
+    pub(crate) switches: Switches,
+    pub(crate) authority: Authority,
+    pub(crate) connections: Connections,
+    pub(crate) hub: Hub,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) console: Console,
+    /// What single services keep beside topics.
+    pub(crate) services: services::Stores,
+    pub(crate) lot: Lot,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl World {
+    pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
+        let random = options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        Ok(Self(Arc::new(Parts {
+            switches: options.switches()?,
+            authority: Authority::new(options.auth, &options.jwt_secret, &options.default_role),
+            connections: Connections::default(),
+            hub: Hub::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            console: Console::new((!options.quiet).then_some(options.log)),
+            services: services::Stores::default(),
+            lot: Lot::default(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            random: Mutex::new(random),
+            options,
+        })))
+    }
+
+    /// The repeatable source of randomness.
+    pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        draw(&mut self.random.lock().expect("no holder panics"))
+    }
+
+    /// A new random UUID (version 4), repeatable with `--seed`.
+    pub(crate) fn uuid(&self) -> String {
+        let bits = self.random(|rng| rng.u128(..));
+        let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+        let hex = format!("{bits:032x}");
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+
+    /// Back to the beginning: switches as started, no topics, rules, revoked tokens and journal entries.
+    pub(crate) fn reset(&self) {
+        if let Ok(started) = self.options.switches() {
+            self.switches.copy(&started);
+        }
+        self.hub.reset();
+        self.faults.remove(None);
+        self.authority.reset();
+        self.services.reset();
+        self.journal.reset();
+    }
+}
+
+impl Deref for World {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Now, as the services write it: ISO 8601 in UTC with milliseconds.
+pub(crate) fn timestamp() -> String {
+    humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string()
+}
