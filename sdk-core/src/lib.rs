@@ -6,6 +6,8 @@ extern crate alloc;
 
 pub mod command;
 pub mod config;
+#[cfg(feature = "native")]
+pub mod driver;
 pub mod envelope;
 pub mod event;
 pub mod io;
