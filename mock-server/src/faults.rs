@@ -122,6 +122,25 @@ pub enum Action {
         #[serde(with = "required_span")]
         by: Duration,
     },
+    /// From here on every byte to the client arrives this much later; nothing waits behind it.
+    Lag {
+        /// How much later; `0` ends it.
+        #[serde(with = "required_span")]
+        by: Duration,
+    },
+    /// From here on bytes to the client arrive in small pieces.
+    Trickle {
+        /// Bytes in a piece.
+        bytes: usize,
+        /// The pause after each piece.
+        #[serde(with = "required_span")]
+        pause: Duration,
+    },
+    /// Writes raw bytes onto the connection, below WebSocket and TLS.
+    Inject {
+        /// The bytes, two hex digits each.
+        hex: String,
+    },
     /// The connection's token expires now and is refused from here on.
     ExpireToken,
     /// As if a newer connection of the same user had arrived.
@@ -165,6 +184,7 @@ impl Action {
             (_, When::Upgrade) => {
                 Some("at the upgrade only `refuse`, `delay` and `drop` by fin or rst are possible")
             }
+            (Action::Inject { hex }, _) if unhex(hex).is_none() => Some("`hex` must be pairs of hex digits"),
             (Action::Malformed { .. }, When::In) => Some("`malformed` concerns frames to the client"),
             (_, When::Now) if at_frame => Some("this action needs a frame: use `when` in or out"),
             _ => None,
@@ -354,11 +374,11 @@ impl Faults {
                 Action::Duplicate { copies } => plan.copies = *copies,
                 Action::Swallow => plan.copies = 0,
                 Action::Delay { by } => plan.delay += *by,
-                Action::Stall { .. } | Action::Resume | Action::ExpireToken | Action::Replace => {
+                Action::Refuse { .. } => continue,
+                _ => {
                     at_once(world, on, &action);
                     continue; // has noted itself
                 }
-                Action::Refuse { .. } => continue,
             }
             note(world, on, &action);
         }
@@ -392,6 +412,9 @@ fn at_once(world: &World, on: &Connection, action: &Action) {
         },
         Action::Stall { resume_after } => on.wire.hold(*resume_after),
         Action::Resume => on.wire.resume(),
+        Action::Lag { by } => on.wire.delay(*by),
+        Action::Trickle { bytes, pause } => on.wire.trickle(*bytes, *pause),
+        Action::Inject { hex } => on.wire.inject(unhex(hex).unwrap_or_default()),
         Action::ExpireToken => {
             if let Some(who) = on.identity() {
                 world.authority.revoke(&who.fingerprint);
@@ -401,6 +424,12 @@ fn at_once(world: &World, on: &Connection, action: &Action) {
         Action::Replace => on.send(Command::Replace),
         _ => {}
     }
+}
+
+fn unhex(hex: &str) -> Option<Vec<u8>> {
+    let digits: Vec<_> = hex.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    Some(pairs.iter().map(|[high, low]| (high * 16 + low) as u8).collect())
 }
 
 /// Spans of time in JSON: `"400ms"` or a number of milliseconds.

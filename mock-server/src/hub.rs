@@ -143,7 +143,13 @@ impl Hub {
         let meaning = Meaning::of(topic);
         if matches!(entry.flow, Flow::Idle) && meaning != Some(Meaning::Quiet) {
             let beats = personality(service).flow(world, topic, meaning);
-            let task = world.tasks.spawn(run(world.clone(), service, topic.to_owned(), beats));
+            let (world, id) = (world.clone(), topic.to_owned());
+            let task = world.clone().tasks.spawn(async move {
+                tokio::select! {
+                    () = run(&world, service, &id, beats) => world.hub.over(service, id),
+                    () = world.shutdown.cancelled() => {}
+                }
+            });
             entry.flow = Flow::Running(task.abort_handle());
         }
         entry.state.clone()
@@ -234,6 +240,12 @@ impl Hub {
         }
     }
 
+    fn over(&self, service: Service, topic: String) {
+        if let Some(topic) = self.lock().get_mut(&(service, topic)) {
+            topic.flow = Flow::Over;
+        }
+    }
+
     fn crash(&self, service: Service, topic: &str) {
         let mut topics = self.lock();
         let topic = at(&mut topics, service, topic);
@@ -261,21 +273,18 @@ impl Hub {
 }
 
 /// Plays a flow to its end on the topic's own clock, whether anyone listens or not.
-async fn run(world: World, service: Service, topic: String, beats: Vec<Beat>) {
+async fn run(world: &World, service: Service, topic: &str, beats: Vec<Beat>) {
     for beat in beats {
         match beat {
-            Beat::Wait(steps) => tokio::time::sleep(steps_of(&world, steps)).await,
-            Beat::Emit(frame) => drop(world.hub.publish(service, frame.about(topic.as_str()), None)),
-            Beat::Await(what, None) => world.hub.fulfilled(service, &topic, &what).await,
+            Beat::Wait(steps) => tokio::time::sleep(steps_of(world, steps)).await,
+            Beat::Emit(frame) => drop(world.hub.publish(service, frame.about(topic), None)),
+            Beat::Await(what, None) => world.hub.fulfilled(service, topic, &what).await,
             Beat::Await(what, Some(steps)) => {
-                let limit = steps_of(&world, steps);
-                let _ = tokio::time::timeout(limit, world.hub.fulfilled(service, &topic, &what)).await;
+                let limit = steps_of(world, steps);
+                let _ = tokio::time::timeout(limit, world.hub.fulfilled(service, topic, &what)).await;
             }
-            Beat::Crash => world.hub.crash(service, &topic),
+            Beat::Crash => world.hub.crash(service, topic),
         }
-    }
-    if let Some(topic) = world.hub.lock().get_mut(&(service, topic)) {
-        topic.flow = Flow::Over;
     }
 }
 

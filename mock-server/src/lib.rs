@@ -26,6 +26,7 @@ mod http;
 mod hub;
 mod io;
 mod journal;
+mod limits;
 mod listen;
 mod options;
 mod server;

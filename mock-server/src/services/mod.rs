@@ -19,10 +19,12 @@
 //! Its behaviours that can be told otherwise are switches in `switches.rs`.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::connection::Frame;
 use crate::hub::Beat;
@@ -30,6 +32,8 @@ use crate::topic::Meaning;
 use crate::world::World;
 
 mod charisma;
+mod devcontext;
+mod therapybridge;
 
 /// One of the five services, written as its slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,7 +127,9 @@ pub(crate) trait Personality: Send + Sync {
 pub(crate) fn personality(service: Service) -> &'static dyn Personality {
     match service {
         Service::Charisma => &charisma::Charisma,
-        Service::TherapyBridge | Service::Saga | Service::DocProc | Service::DevContext => &Unserved,
+        Service::TherapyBridge => &therapybridge::TherapyBridge,
+        Service::DevContext => &devcontext::DevContext,
+        Service::Saga | Service::DocProc => &Unserved,
     }
 }
 
@@ -150,11 +156,17 @@ impl Personality for Unserved {
 
 /// What single services keep beside topics.
 #[derive(Debug, Default)]
-pub(crate) struct Stores {}
+pub(crate) struct Stores {
+    pub(crate) therapybridge: therapybridge::Connects,
+    pub(crate) devcontext: devcontext::Interviews,
+}
 
 impl Stores {
     /// Forgets all of it.
-    pub(crate) fn reset(&self) {}
+    pub(crate) fn reset(&self) {
+        self.therapybridge.reset();
+        self.devcontext.reset();
+    }
 }
 
 /// Sets a field of a JSON object if it is not there yet.
@@ -162,4 +174,11 @@ pub(crate) fn default_field(object: &mut Value, key: &str, value: impl Into<Valu
     if let Some(fields) = object.as_object_mut() {
         fields.entry(key).or_insert_with(|| value.into());
     }
+}
+
+/// The instant of the monotonic clock at which a wall clock's time will have come.
+pub(crate) fn due_at(time: SystemTime) -> Instant {
+    let left = time.duration_since(SystemTime::now()).unwrap_or_default();
+    // A far future is as good as never, and must not overflow the clock. A wall clock's millisecond is rounded up.
+    Instant::now() + left.min(Duration::from_secs(1 << 30)) + Duration::from_millis(1)
 }

@@ -1,0 +1,187 @@
+//! DevContext [devcontext]: staged analyses of repositories, and live interviews about them.
+
+use axum::extract::{OriginalUri, Path, Query, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::response::Response;
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Personality, Service, default_field};
+use crate::auth;
+use crate::connection::Frame;
+use crate::http::{ApiError, caller};
+use crate::hub::{Access, Beat};
+use crate::switches as s;
+use crate::topic::Meaning;
+use crate::world::{World, timestamp};
+use crate::ws::{self, Habits};
+
+mod interview;
+mod message;
+mod talk;
+
+pub(crate) use interview::Interviews;
+
+/// The stages of an analysis, in order, with the progress they bring.
+const STAGES: [(&str, u8); 3] =
+    [("project_review", 33), ("intelligence_report", 66), ("interview_simulation", 100)];
+
+/// The service.
+pub(crate) struct DevContext;
+
+impl Personality for DevContext {
+    fn routes(&self) -> Router<World> {
+        Router::new().route("/v1/ws", any(connect)).route("/api/analysis/{analysis_id}", get(analysis))
+    }
+
+    fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
+        if world.services.devcontext.knows(topic) {
+            return Vec::new(); // an interview moves by its answers
+        }
+        if meaning == Some(Meaning::Fail) {
+            let payload = json!({"stage": STAGES[0].0, "errorCode": "REPO_NOT_FOUND", "retryable": false,
+                "errorMessage": "The repository does not exist or may not be read"});
+            return vec![Beat::Wait(1.0), Beat::Emit(frame("analysis_failed", payload))];
+        }
+        let names: Vec<_> = STAGES.iter().map(|(name, _)| *name).collect();
+        let batch = world.switches.is(&s::DEVCONTEXT_BATCH, "on");
+        let mut beats = Vec::new();
+        for (position, (stage, progress)) in STAGES.into_iter().enumerate() {
+            beats.push(Beat::Wait(2.0));
+            let done = &names[..=position];
+            let payload =
+                json!({"stage": stage, "completedStages": done, "progress": progress, "dataAvailable": true});
+            if !batch || done.len() == STAGES.len() {
+                beats.push(Beat::Emit(frame("stage_completed", payload)));
+            }
+            if position == 0 && meaning == Some(Meaning::Crash) {
+                beats.extend([Beat::Wait(0.5), Beat::Crash]);
+            }
+        }
+        beats
+    }
+
+    fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {
+        match (event, data.is_object()) {
+            (Some(event), true) => Ok(frame(event, data)),
+            (None, _) => {
+                Err("`event` is missing: name the message type, for example stage_completed".to_owned())
+            }
+            (_, false) => Err("`data` must be a JSON object, the message's payload".to_owned()),
+        }
+    }
+
+    fn complete(&self, topic: &str, _: &Value, frame: &mut Frame) {
+        let interview =
+            matches!(frame.kind.as_str(), "answer_evaluated" | "follow_up_question" | "next_question")
+                || frame.kind.starts_with("interview_");
+        default_field(&mut frame.body["payload"], if interview { "sessionId" } else { "analysisId" }, topic);
+        default_field(&mut frame.body, "timestamp", timestamp());
+    }
+
+    /// What `subscription_confirmed` and `GET /api/analysis/{id}` tell.
+    fn absorb(&self, state: &mut Value, frame: &Frame) {
+        let payload = &frame.body["payload"];
+        match frame.kind.as_str() {
+            "stage_completed" => {
+                let mut done = payload["completedStages"].as_array().cloned().unwrap_or_default();
+                let before = state["completedStages"].as_array().cloned().unwrap_or_default();
+                for stage in before.into_iter().chain([payload["stage"].clone()]) {
+                    if stage.is_string() && !done.contains(&stage) {
+                        done.push(stage);
+                    }
+                }
+                let all = STAGES.iter().all(|(name, _)| done.iter().any(|stage| stage == name));
+                state["status"] = if all { "completed" } else { "processing" }.into();
+                state["completedStages"] = done.into();
+            }
+            "analysis_failed" => {
+                state["status"] = "failed".into();
+                state["error"] = payload.clone();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A message whose timestamp is added when it goes out.
+fn frame(kind: &str, payload: Value) -> Frame {
+    Frame::new(kind, json!({"type": kind, "payload": payload}))
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    token: Option<String>,
+}
+
+async fn connect(
+    State(world): State<World>,
+    OriginalUri(uri): OriginalUri,
+    Query(ask): Query<Ask>,
+    mut request: Request,
+) -> Response {
+    let mut knock = match ws::knock(&world, Service::DevContext, uri.path(), &mut request).await {
+        Ok(knock) => knock,
+        Err(refusal) => return refusal,
+    };
+    let protocol = subprotocol(request.headers());
+    let by_protocol = protocol.map(|(speak, token)| {
+        knock.speak(&speak);
+        token
+    });
+    let token = auth::bearer(request.headers()).map(str::to_owned).or(ask.token).or(by_protocol);
+    let who = match token.map(|token| world.authority.judge(&token)).transpose() {
+        Ok(who) => who,
+        Err(why) => return knock.refuse(&world, ApiError::unauthorized(why.to_string())),
+    };
+    let max_message = world.switches.number(&s::DEVCONTEXT_MAX_MESSAGE) as usize;
+    let habits = Habits { max_message, ping_every: None, silence: None };
+    let talk = talk::Talk::new(world.clone(), knock.connection.clone(), who);
+    knock.accept(&world, habits, talk)
+}
+
+/// A token among the subprotocols: after the word `bearer`, or a JWT by itself. Answers what to choose, and the token.
+fn subprotocol(headers: &HeaderMap) -> Option<(String, String)> {
+    let offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let mut words = offered.split(',').map(str::trim);
+    let first = words.next()?;
+    match words.next() {
+        Some(token) if first.eq_ignore_ascii_case("bearer") => Some((first.to_owned(), token.to_owned())),
+        _ => (first.matches('.').count() == 2).then(|| (first.to_owned(), first.to_owned())),
+    }
+}
+
+/// `GET /api/analysis/{analysisId}`.
+async fn analysis(
+    State(world): State<World>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let who = caller(&world, &headers)?;
+    match world.hub.access(Service::DevContext, &id, Some(&who), false) {
+        Access::Granted => {}
+        Access::Missing => return Err(ApiError::missing(format!("there is no analysis {id}"))),
+        Access::Denied => return Err(ApiError::forbidden("this analysis belongs to another user")),
+    }
+    let state = world.hub.state(Service::DevContext, &id);
+    let done = completed(&state);
+    let stages: serde_json::Map<_, _> = done
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|stage| (stage.to_owned(), json!({"summary": format!("Findings of {stage}"), "findings": 3})))
+        .collect();
+    Ok(Json(json!({"analysisId": id, "status": status(&state), "completedStages": done, "stages": stages})))
+}
+
+/// The status of an analysis by its state.
+fn status(state: &Value) -> Value {
+    state.get("status").cloned().unwrap_or_else(|| "processing".into())
+}
+
+/// The stages that an analysis has completed, by its state.
+fn completed(state: &Value) -> Vec<Value> {
+    state.get("completedStages").and_then(Value::as_array).cloned().unwrap_or_default()
+}
