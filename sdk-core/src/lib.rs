@@ -1,6 +1,6 @@
 //! Keeps an app attached to a long-running server job.
 #![cfg_attr(not(feature = "std"), no_std)]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "uniffi"), forbid(unsafe_code))]
 
 extern crate alloc;
 
@@ -13,6 +13,8 @@ pub mod event;
 pub mod io;
 mod json;
 pub mod machine;
+#[cfg(feature = "typed")]
+pub mod messages;
 pub mod snapshot;
 pub mod socketio;
 pub mod time;
@@ -32,3 +34,6 @@ pub use machine::Machine;
 pub use snapshot::{Item, Phase, Snapshot};
 pub use time::Now;
 pub use url::redact as redact_url;
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!("steadfast");

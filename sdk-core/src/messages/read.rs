@@ -1,0 +1,319 @@
+//! A frame's text, read once: the name, then the body that this name has. [rules §2.1]
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+use super::field::{Field, Shape};
+use super::json::Json;
+use super::{Pick, Unknown};
+use crate::envelope::{Envelope, Kind};
+use crate::io::Violation;
+
+/// What a service's messages have in common.
+pub(crate) trait Body: Sized {
+    /// The messages and their fields, as declared.
+    const TABLE: &'static [(Kind, &'static [Pick])];
+
+    /// Reads the body of this kind; `None` if the service has no such message.
+    fn read<'de, D: Deserializer<'de>>(kind: Kind, deserializer: D) -> Result<Option<Self>, D::Error>;
+
+    /// Wraps a message that the service does not have.
+    fn unknown(unknown: Unknown) -> Self;
+
+    /// Puts the fields into the envelope.
+    fn fill<'a>(&'a self, envelope: &mut Envelope<'a>);
+}
+
+/// A reader of one text, which can be asked a second time where the trouble is.
+pub(crate) trait Reader {
+    type Value<'de>;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Self::Value<'de>, D::Error>;
+}
+
+/// Reads a whole text. A text that can't be read is read again, slowly, to name the field.
+pub(crate) fn read_text<'a, R: Reader>(
+    reader: &R,
+    frame: &str,
+    json: &'a str,
+) -> Result<R::Value<'a>, Violation> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    reader
+        .read(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| violation(frame, &explain(reader, json, &error)))
+}
+
+/// Says what is wrong with a text, and where.
+pub(crate) fn explain<R: Reader>(reader: &R, json: &str, error: &serde_json::Error) -> String {
+    if !error.is_data() {
+        return if json.trim_ascii().is_empty() {
+            "not JSON: there is no text".into()
+        } else {
+            format!("not JSON: {error}")
+        };
+    }
+    let mut track = serde_path_to_error::Track::new();
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let _ = reader.read(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track));
+    let path = track.path().to_string();
+    // The argument of a Socket.IO event is the second element of an array; nobody calls it that.
+    let path = path.strip_prefix("[1].").unwrap_or(&path);
+    if path == "." { error.to_string() } else { format!("{path}: {error}") }
+}
+
+/// Makes the report of a frame that can't be read. What looks like a token in it is blotted out.
+pub(crate) fn violation(frame: &str, reason: &str) -> Violation {
+    Violation { reason: cut(&blot(reason), 256).into(), excerpt: cut(&blot(frame), 256).into() }
+}
+
+/// The first bytes, at most so many, without half a character.
+fn cut(text: &str, most: usize) -> &str {
+    (0..=most.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// Replaces JSON Web Tokens, and the values of keys that end in `token`, by dots. Only what may be shown is looked at.
+fn blot(text: &str) -> Cow<'_, str> {
+    const NAMED: &str = "token\"";
+    const JWT: &str = "eyJ";
+    let text = cut(text, 512);
+    if !text.contains(JWT) && !text.contains(NAMED) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let secret = if rest.starts_with(JWT) {
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.=".contains(c))).unwrap_or(rest.len())
+        } else if let Some(value) = rest.strip_prefix(NAMED) {
+            let value = value.trim_start_matches([':', ' ', '"']);
+            let (name, value) = rest.split_at_checked(rest.len() - value.len()).unwrap_or((rest, ""));
+            out.push_str(name);
+            rest = value;
+            value.find(['"', ',', '}']).unwrap_or(value.len())
+        } else {
+            out.push(c);
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            continue;
+        };
+        if secret > 0 {
+            out.push('…');
+            rest = rest.get(secret..).unwrap_or_default();
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A text that is borrowed where it has no escapes.
+#[derive(Debug)]
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(Borrow)
+    }
+}
+
+impl Field for Text<'_> {
+    const SHAPE: Shape = Shape::Text;
+    fn text(&self) -> Option<&str> {
+        Some(&self.0)
+    }
+}
+
+/// The body of a message: an object, or nothing, which is an object without fields.
+pub(crate) struct Argument<M>(pub(crate) Kind, pub(crate) PhantomData<M>);
+
+impl<M: Body> Reader for Argument<M> {
+    type Value<'de> = Option<M>;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Option<M>, D::Error> {
+        Argument(self.0, PhantomData).deserialize(deserializer)
+    }
+}
+
+impl<M: Body> Argument<M> {
+    /// The body of a message that came without one.
+    pub(crate) fn missing<E: serde::de::Error>(&self) -> Result<Option<M>, E> {
+        let empty = std::iter::empty::<(&str, &str)>();
+        M::read(self.0, MapDeserializer::new(empty))
+    }
+}
+
+impl<'de, M: Body> DeserializeSeed<'de> for Argument<M> {
+    type Value = Option<M>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<M>, D::Error> {
+        if M::TABLE.iter().all(|(kind, picks)| *kind != self.0 || picks.is_empty()) {
+            return M::read(self.0, deserializer);
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, M: Body> Visitor<'de> for Argument<M> {
+    type Value = Option<M>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<M>, A::Error> {
+        M::read(self.0, MapAccessDeserializer::new(map))
+    }
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Option<M>, E> {
+        self.missing()
+    }
+}
+
+/// What became of a text.
+pub(crate) enum Found<'de, M> {
+    /// A message.
+    Message(M),
+    /// A message that the service does not have, of this name.
+    Unknown(Cow<'de, str>),
+    /// A known message whose name did not come first: it is to be read again, by this kind.
+    Late(Kind),
+}
+
+/// Messages with `type` beside the other fields. The usual frame begins with it and is read in one go.
+pub(crate) struct Flat<M>(pub(crate) PhantomData<M>);
+
+impl<M: Body> Reader for Flat<M> {
+    type Value<'de> = Found<'de, M>;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Found<'de, M>, D::Error> {
+        deserializer.deserialize_map(Flat(PhantomData))
+    }
+}
+
+impl<'de, M: Body> Visitor<'de> for Flat<M> {
+    type Value = Found<'de, M>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de, M>, A::Error> {
+        let mut first = true;
+        while let Some(Text(key)) = map.next_key()? {
+            if key == "type"
+                && let Some(Text(name)) = map.next_value::<Option<Text<'de>>>()?
+            {
+                let kind = Kind::from_name(&name);
+                if first {
+                    let message = M::read(kind, MapAccessDeserializer::new(map))?;
+                    return Ok(message.map_or(Found::Unknown(name), Found::Message));
+                }
+                skip(&mut map)?;
+                let known = M::TABLE.iter().any(|(known, _)| *known == kind);
+                return Ok(if known { Found::Late(kind) } else { Found::Unknown(name) });
+            } else if key != "type" {
+                map.next_value::<IgnoredAny>()?;
+            }
+            first = false;
+        }
+        Err(A::Error::missing_field("type"))
+    }
+}
+
+/// Reads the rest of an object without looking at it.
+pub(crate) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+/// One known record, or a known message by its kind.
+pub(crate) struct Known<M>(pub(crate) Kind, pub(crate) PhantomData<M>);
+
+impl<M: Body> Reader for Known<M> {
+    type Value<'de> = Option<M>;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Option<M>, D::Error> {
+        M::read(self.0, deserializer)
+    }
+}
+
+/// Any type that is written as an object.
+pub(crate) struct Object<T>(pub(crate) PhantomData<T>);
+
+impl<T: DeserializeOwned> Reader for Object<T> {
+    type Value<'de> = T;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(Object(PhantomData))
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Object<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+/// The array of a Socket.IO event: its name, its argument, perhaps more.
+pub(crate) struct Event<M>(pub(crate) PhantomData<M>);
+
+/// A Socket.IO event as read, with the number of arguments after the first.
+pub(crate) struct EventRead<'de, M> {
+    pub(crate) found: Found<'de, M>,
+    pub(crate) arguments: usize,
+}
+
+impl<M: Body> Reader for Event<M> {
+    type Value<'de> = EventRead<'de, M>;
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<EventRead<'de, M>, D::Error> {
+        deserializer.deserialize_seq(Event(PhantomData))
+    }
+}
+
+impl<'de, M: Body> Visitor<'de> for Event<M> {
+    type Value = EventRead<'de, M>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array that begins with the event's name")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<EventRead<'de, M>, A::Error> {
+        let Text(name) = seq.next_element()?.ok_or_else(|| A::Error::custom("an event without a name"))?;
+        let kind = Kind::from_name(&name);
+        let mut arguments = 0;
+        let message = if let Some(message) = seq.next_element_seed(Argument::<M>(kind, PhantomData))? {
+            arguments = 1;
+            message
+        } else {
+            Argument::<M>(kind, PhantomData).missing()?
+        };
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            arguments += 1;
+        }
+        Ok(EventRead { found: message.map_or(Found::Unknown(name), Found::Message), arguments })
+    }
+}
+
+/// Reads a count. Services may write it as `3.0`.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.map(|number| number as i64))
+}
+
+/// Reads a value of which only the type is known: it is an object.
+pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    match Option::<Json>::deserialize(deserializer)? {
+        Some(json) if !json.as_str().starts_with('{') => {
+            Err(D::Error::custom("invalid type: expected an object"))
+        }
+        json => Ok(json),
+    }
+}
