@@ -39,6 +39,8 @@ pub struct Identity {
     pub sub: String,
     /// The user's role; which ones mean something depends on the service.
     pub role: String,
+    /// Whether the token itself named the role; else it is the default one.
+    pub role_given: bool,
     /// When the token ends, if it ends.
     pub expires: Option<SystemTime>,
     /// Tells two tokens apart without showing them.
@@ -91,7 +93,8 @@ impl Authority {
         }
     }
 
-    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds.
+    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds. Without a role (an empty
+    /// text) each service gives it the one it takes for granted.
     pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
         self.issue_until(sub, role, SystemTime::now() + ttl)
     }
@@ -101,6 +104,7 @@ impl Authority {
         #[derive(Serialize)]
         struct Fresh<'a> {
             sub: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
             role: &'a str,
             exp: u64,
         }
@@ -133,6 +137,7 @@ impl Authority {
         };
         let identity = Identity {
             sub: claims.sub,
+            role_given: claims.role.is_some(),
             role: claims.role.unwrap_or_else(|| self.default_role.clone()),
             expires: claims.exp.map(instant_of),
             fingerprint,

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::auth::Identity;
 use crate::io::{Cut, Wire};
 use crate::services::Service;
+use crate::wires::Wires;
 
 /// Commands that may wait for one connection; a client that reads slower than this is cut off.
 const INBOX: usize = 4096;
@@ -23,6 +24,8 @@ pub(crate) struct Frame {
     pub(crate) kind: String,
     /// The topic it concerns.
     pub(crate) topic: Option<String>,
+    /// Counts the frames of its topic from 1; 0 if it was never published.
+    pub(crate) number: u64,
     /// The whole message for services that speak JSON frames; an event's payload for Socket.IO.
     pub(crate) body: Value,
 }
@@ -30,7 +33,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame of this kind that concerns no topic.
     pub(crate) fn new(kind: impl Into<String>, body: Value) -> Self {
-        Self { kind: kind.into(), topic: None, body }
+        Self { kind: kind.into(), topic: None, number: 0, body }
     }
 
     /// The same frame, about a topic.
@@ -77,7 +80,7 @@ pub(crate) struct Connection {
     pub(crate) service: Service,
     /// The request's path, without its query.
     pub(crate) path: String,
-    pub(crate) wire: Wire,
+    pub(crate) wire: Wires,
     pub(crate) since: SystemTime,
     identity: Mutex<Option<Identity>>,
     topics: Mutex<BTreeSet<String>>,
@@ -165,7 +168,7 @@ impl Connections {
             id: self.last.fetch_add(1, Ordering::Relaxed) + 1,
             service,
             path: path.to_owned(),
-            wire,
+            wire: Wires::new(wire),
             since: SystemTime::now(),
             identity: Mutex::default(),
             topics: Mutex::default(),

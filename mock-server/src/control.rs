@@ -203,8 +203,7 @@ async fn token(State(world): State<World>, bytes: Bytes) -> Answer {
     let ask: NewToken = body(&bytes)?;
     let ttl: Duration =
         parse_span(&ask.ttl).ok_or_else(|| ApiError::bad("`ttl` is no time: write \"1h\" or \"90s\""))?;
-    let role = ask.role.unwrap_or_else(|| world.options.default_role.clone());
-    let token = world.authority.issue(&ask.sub, &role, ttl);
+    let token = world.authority.issue(&ask.sub, &ask.role.unwrap_or_default(), ttl);
     Ok(Json(json!({"token": token, "expires_in": ttl.as_secs()})))
 }
 

@@ -46,7 +46,7 @@ pub struct Match {
     /// The topic of the frame; of a whole connection, a topic it has subscribed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// The frame's message type or event name.
+    /// The frame's message type or event name; at the upgrade the transport, `websocket` or `polling`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only from the n-th happening on that matches everything else, counted from 1.
@@ -341,10 +341,11 @@ impl Faults {
         actions
     }
 
-    /// Asked for each upgrade request, before anything else looks at it.
-    pub(crate) fn at_upgrade(&self, world: &World, on: &Connection) -> UpgradePlan {
+    /// Asked for each upgrade request, before anything else looks at it. As the request's type stands its transport,
+    /// `websocket` or `polling`.
+    pub(crate) fn at_upgrade(&self, world: &World, on: &Connection, transport: &str) -> UpgradePlan {
         let mut plan = UpgradePlan::default();
-        for action in self.actions(When::Upgrade, on, None, None) {
+        for action in self.actions(When::Upgrade, on, None, Some(transport)) {
             note(world, on, &action);
             match action {
                 Action::Refuse { status, retry_after } => plan.refuse = Some((status, retry_after)),

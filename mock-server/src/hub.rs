@@ -42,6 +42,7 @@ struct Topic {
     owner: Option<String>,
     members: BTreeSet<String>,
     state: Value,
+    published: u64,
     subscribers: BTreeMap<u64, Arc<Connection>>,
     flow: Flow,
     crashed: bool,
@@ -181,6 +182,8 @@ impl Hub {
         let id = frame.topic.clone().unwrap_or_default();
         let mut topics = self.lock();
         let topic = at(&mut topics, service, &id);
+        topic.published += 1;
+        frame.number = topic.published;
         let personality = personality(service);
         personality.complete(&id, &topic.state, &mut frame);
         personality.absorb(&mut topic.state, &frame);

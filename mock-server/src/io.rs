@@ -1,7 +1,7 @@
 //! The listener's own I/O: every accepted TCP connection is wrapped so that it can be steered from outside.
 //!
 //! [`WireIo`] is what HTTP, TLS and WebSocket read and write; [`Wire`] is the handle that faults and the control
-//! API hold. A wire passes bytes on, holds them (a half-open connection: the peer's TCP still answers, nothing
+//! API hold (several of them as [`Wires`](crate::wires::Wires)). A wire passes bytes on, holds them (a half-open connection: the peer's TCP still answers, nothing
 //! comes through), delays or trickles what is written, injects bytes nobody wrote, or ends with a FIN or an RST.
 
 use std::collections::VecDeque;
@@ -87,20 +87,18 @@ impl Wire {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Nothing comes through in either direction until [`Wire::resume`], which happens by itself after a given time.
-    pub(crate) fn hold(&self, resume_after: Option<Duration>) {
+    /// Whether both steer the same TCP connection.
+    pub(crate) fn is(&self, other: &Wire) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Nothing comes through in either direction until [`Wire::resume`].
+    pub(crate) fn hold(&self) {
         self.change(|state| {
             if state.mode == Mode::Pass {
                 state.mode = Mode::Held;
             }
         });
-        if let Some(pause) = resume_after {
-            let wire = self.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(pause).await;
-                wire.resume();
-            });
-        }
     }
 
     /// Ends a hold; what was written meanwhile goes out.
@@ -119,6 +117,15 @@ impl Wire {
             state.mode = Mode::Ended(cut);
             if let Some(stream) = state.parked.take() {
                 end(&stream, cut);
+            }
+        });
+    }
+
+    /// The server ends the connection. A peer whose wire is held does not notice.
+    pub(crate) fn give_up(&self, cut: Cut) {
+        self.change(|state| {
+            if state.mode == Mode::Pass {
+                state.mode = Mode::Ended(cut);
             }
         });
     }
@@ -388,7 +395,7 @@ mod tests {
     async fn a_held_wire_is_silent_even_when_dropped_and_resumes() {
         let (mut client, mut server) = pair().await;
         let wire = server.wire();
-        wire.hold(None);
+        wire.hold();
         server.write_all(b"later").await.unwrap();
         server.flush().await.unwrap();
         let silence = tokio::time::timeout(Duration::from_millis(30), client.read(&mut [0; 8])).await;
@@ -400,7 +407,7 @@ mod tests {
         assert_eq!(&got, b"later");
 
         let (mut client, server) = pair().await;
-        server.wire().hold(None);
+        server.wire().hold();
         let lot = server.lot.clone();
         drop(server);
         let silence = tokio::time::timeout(Duration::from_millis(30), client.read(&mut [0; 8])).await;

@@ -33,6 +33,7 @@ mod server;
 mod services;
 mod switches;
 mod topic;
+mod wires;
 mod world;
 mod ws;
 

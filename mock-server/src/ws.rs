@@ -108,6 +108,11 @@ pub(crate) struct Habits {
 pub(crate) struct Knock {
     pub(crate) connection: Arc<Connection>,
     commands: mpsc::Receiver<Command>,
+    opening: Opening,
+}
+
+/// A valid request to open a WebSocket, whoever sent it.
+pub(crate) struct Opening {
     upgrade: OnUpgrade,
     accept: HeaderValue,
     protocol: Option<HeaderValue>,
@@ -124,23 +129,51 @@ pub(crate) async fn knock(
         return Err(ApiError::bad("this request came over no connection of this server").into_response());
     };
     let (connection, commands) = world.connections.number(service, path, wire);
-    let plan = world.faults.at_upgrade(world, &connection);
+    admit(world, &connection, "websocket").await?;
+    match Opening::read(request) {
+        Ok(opening) => Ok(Knock { connection, commands, opening }),
+        Err(why) => Err(refuse(world, &connection, ApiError::bad(why))),
+    }
+}
+
+/// Applies the faults for upgrades, also to a request that begins a session without a WebSocket.
+pub(crate) async fn admit(world: &World, connection: &Connection, transport: &str) -> Result<(), Response> {
+    let plan = world.faults.at_upgrade(world, connection, transport);
     sleep(plan.delay).await;
     if let Some(cut) = plan.cut {
         connection.wire.cut(cut);
-        return Err(refuse(world, &connection, ApiError::new(StatusCode::BAD_GATEWAY, "cut by a fault")));
+        return Err(refuse(world, connection, ApiError::new(StatusCode::BAD_GATEWAY, "cut by a fault")));
     }
     if let Some((status, retry_after)) = plan.refuse {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let error = ApiError { retry_after, ..ApiError::new(status, "refused by a fault") };
-        return Err(refuse(world, &connection, error));
+        return Err(refuse(world, connection, error));
     }
-    let accept =
-        handshake(request.headers()).map_err(|why| refuse(world, &connection, ApiError::bad(why)))?;
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Err(refuse(world, &connection, ApiError::bad("this connection cannot be upgraded")));
-    };
-    Ok(Knock { connection, commands, upgrade, accept, protocol: None })
+    Ok(())
+}
+
+impl Opening {
+    /// Looks at the request's headers; an error says what is wrong with them.
+    pub(crate) fn read(request: &mut Request) -> Result<Self, &'static str> {
+        let accept = handshake(request.headers())?;
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        let upgrade = upgrade.ok_or("this connection cannot be upgraded")?;
+        Ok(Self { upgrade, accept, protocol: None })
+    }
+
+    /// The answer 101, and what becomes the upgraded connection.
+    pub(crate) fn accept(self) -> (Response, OnUpgrade) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(protocol) = self.protocol {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        (response, self.upgrade)
+    }
 }
 
 /// The accept key, or what is wrong with the request.
@@ -176,24 +209,16 @@ impl Knock {
 
     /// Answers with this subprotocol.
     pub(crate) fn speak(&mut self, protocol: &str) {
-        self.protocol = HeaderValue::from_str(protocol).ok();
+        self.opening.protocol = HeaderValue::from_str(protocol).ok();
     }
 
     /// Accepts: answers 101 and carries the session until its end.
     pub(crate) fn accept(self, world: &World, habits: Habits, session: impl Session) -> Response {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
-        if let Some(protocol) = self.protocol {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        }
+        let (response, upgrade) = self.opening.accept();
         world.connections.open(&self.connection);
         let (world, connection) = (world.clone(), self.connection);
         world.clone().tasks.spawn(async move {
-            match self.upgrade.await {
+            match upgrade.await {
                 Ok(upgraded) => {
                     let socket = open(upgraded, Some(habits.max_message)).await;
                     let mut carrier =
@@ -251,7 +276,8 @@ impl<S: Session> Carrier<'_, S> {
         let mut next_ping = self.habits.ping_every.map(|every| heard + every);
         loop {
             let silent = self.habits.silence.map(|limit| heard + limit);
-            let wake = [self.session.deadline(), next_ping, silent].into_iter().flatten().min();
+            let deadline = self.session.deadline();
+            let wake = [deadline, next_ping, silent].into_iter().flatten().min();
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command, &mut out).await?,
@@ -270,7 +296,7 @@ impl<S: Session> Carrier<'_, S> {
                         next_ping = self.habits.ping_every.map(|every| now + every);
                         self.write(Message::Ping(Vec::new().into())).await?;
                     }
-                    if self.session.deadline().is_some_and(|at| at <= now) {
+                    if deadline.is_some_and(|at| at <= now) {
                         self.session.due(now, &mut out);
                     }
                 }
@@ -399,7 +425,7 @@ impl<S: Session> Carrier<'_, S> {
     }
 
     fn cut(&self, cut: Cut, why: &str) -> Ended {
-        self.connection.wire.cut(cut);
+        self.connection.wire.give_up(cut);
         Ended(format!("{why}, {}", if cut == Cut::Fin { "FIN" } else { "RST" }))
     }
 
