@@ -4,6 +4,8 @@
 //! so neither trait needs locks or mailboxes, and every operation can be abandoned by dropping its future.
 
 mod maybe_send;
+pub mod native;
+pub mod ring;
 
 use core::fmt;
 use core::future::{Future, poll_fn};

@@ -1,0 +1,165 @@
+//! The host for programs with sockets of their own: tokio, tokio-tungstenite, rustls and hyper.
+
+mod dial;
+mod http;
+mod socket;
+mod target;
+mod tls;
+mod watch;
+mod wire;
+
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::ClientConfig;
+use rustls::crypto::SecureRandom;
+use rustls::pki_types::CertificateDer;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+pub use socket::NativeSocket;
+
+use super::{HttpAnswer, Platform};
+use crate::config::ConfigError;
+use crate::io::{ConnectRequest, DisconnectReason, HostCaps, HttpError, HttpRequest};
+use crate::time::Now;
+
+/// What can be set about sockets and TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeOptions {
+    /// Certificates in PEM that are trusted besides the platform's roots. Default: none.
+    pub extra_roots: Vec<String>,
+    /// How long one message may take from its first byte to its last. Default: 30 s.
+    pub message_time: Duration,
+    /// How many bytes may wait for a server that doesn't read; more end the connection. Default: 2 MiB.
+    pub write_buffer: usize,
+    /// The read buffer of a connection, which an idle one keeps. Default: 4 KiB; at least 1 KiB.
+    pub read_buffer: usize,
+}
+
+impl Default for NativeOptions {
+    fn default() -> Self {
+        Self {
+            extra_roots: Vec::new(),
+            message_time: Duration::from_secs(30),
+            write_buffer: 2 * 1024 * 1024,
+            read_buffer: 4 * 1024,
+        }
+    }
+}
+
+/// A host on a tokio runtime. Clones share everything.
+#[derive(Clone)]
+pub struct Native {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    options: NativeOptions,
+    extra_roots: Vec<CertificateDer<'static>>,
+    /// Made at the first `wss` or `https` URL: a client of a plain one needs no roots.
+    tls: OnceCell<Arc<ClientConfig>>,
+    random: &'static dyn SecureRandom,
+    runtime: Handle,
+    start: Instant,
+}
+
+impl Native {
+    /// A host on this runtime, which needs its I/O and time drivers. The extra roots are checked here.
+    pub fn new(options: NativeOptions, runtime: Handle) -> Result<Self, ConfigError> {
+        let mut extra_roots = Vec::new();
+        for pem in &options.extra_roots {
+            extra_roots.extend(tls::read_pem(pem).map_err(|error| ConfigError::new("extra_roots", error))?);
+        }
+        if options.read_buffer < 1024 {
+            return Err(ConfigError::new("read_buffer", "needs at least 1024 bytes"));
+        }
+        if options.message_time.is_zero() {
+            return Err(ConfigError::new(
+                "message_time",
+                "no message arrives in no time; the default is 30 s",
+            ));
+        }
+        let shared = Shared {
+            options,
+            extra_roots,
+            tls: OnceCell::new(),
+            random: rustls::crypto::ring::default_provider().secure_random,
+            runtime,
+            start: Instant::now(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl fmt::Debug for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Native").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The TLS configuration. A failure is not kept: the next dial tries again.
+    async fn tls(self: &Arc<Self>) -> Result<Arc<ClientConfig>, String> {
+        let make = || async {
+            let shared = Arc::clone(self);
+            let reading = self.runtime.spawn_blocking(move || tls::client_config(&shared.extra_roots));
+            reading.await.map_err(|error| format!("the roots could not be read: {error}"))?
+        };
+        self.tls.get_or_try_init(make).await.cloned()
+    }
+}
+
+impl Platform for Native {
+    type Socket = NativeSocket;
+
+    fn caps(&self) -> HostCaps {
+        HostCaps::NATIVE
+    }
+
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono: self.shared.start.elapsed().as_millis() as u64, unix: unix.as_millis() as u64 }
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
+        // Made when it is first polled, inside the runtime: the caller may stand outside.
+        async move { tokio::time::sleep(time).await }
+    }
+
+    fn connect(
+        &self,
+        request: ConnectRequest,
+    ) -> impl Future<Output = Result<NativeSocket, DisconnectReason>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            tracing::debug!(target: "steadfast", url = crate::redact_url(&request.url), "dialing");
+            let max_message = request.max_message;
+            let (stream, tail) = http::upgrade(&shared, request).await?;
+            let runtime = shared.runtime.clone();
+            let socket =
+                NativeSocket::new(stream, &tail, max_message, &shared.options, shared.random, runtime).await;
+            Ok(socket)
+        }
+    }
+
+    fn http(
+        &self,
+        request: HttpRequest,
+    ) -> impl Future<Output = Result<HttpAnswer, HttpError>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let (method, url) = (request.method, crate::redact_url(&request.url));
+            tracing::debug!(target: "steadfast", method, url, "requesting");
+            http::request(&shared, request).await
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.shared.runtime.spawn(task));
+    }
+}

@@ -1,0 +1,134 @@
+//! Whom we trust: rustls with ring, and roots by platform.
+//!
+//! | platform | roots |
+//! |---|---|
+//! | macOS, iOS, Windows | the system's own verifier: its roots, revocation, and what an administrator added |
+//! | Linux and other Unix | the system's bundle; Mozilla's list only where there is none at all (slim containers) |
+//! | Android | Mozilla's list: the system's verifier needs a call from Java before first use |
+//!
+//! Mozilla's list does not join the system's, so a root that an administrator removed stays removed. Extra roots are
+//! added to either.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// The configuration without extra roots, shared by all clients of a process for as long as one of them lives: the
+/// roots of a Linux system take some hundred KiB and some ms.
+static SHARED: Mutex<Weak<ClientConfig>> = Mutex::new(Weak::new());
+
+/// Reads the certificates of a PEM text.
+pub(super) fn read_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let roots = roots.map_err(|error| format!("not a PEM text: {error}"))?;
+    // Tried out here, so that a certificate that can't be a root is an error at the start and not at the first dial.
+    let mut store = RootCertStore::empty();
+    for root in &roots {
+        store.add(root.clone()).map_err(|error| format!("not a certificate that can be a root: {error}"))?;
+    }
+    if roots.is_empty() { Err("the PEM text holds no certificate".into()) } else { Ok(roots) }
+}
+
+/// The configuration of every TLS connection. It reads files, so it is called where blocking does no harm.
+pub(super) fn client_config(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
+    if !extra.is_empty() {
+        return build(extra).map(Arc::new).map_err(|error| error.to_string());
+    }
+    // Held while the roots are read: a second client waits for them instead of reading them again.
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(config) = shared.upgrade() {
+        return Ok(config);
+    }
+    let config = Arc::new(build(extra).map_err(|error| error.to_string())?);
+    *shared = Arc::downgrade(&config);
+    Ok(config)
+}
+
+fn build(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    // Named, because an app may have installed another one, or two crates of it none that is unambiguous.
+    let provider = Arc::new(ring::default_provider());
+    let verifier = verifier(extra, &provider)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A client talks to one server or two; the default has room for 32 and takes it at once.
+    config.resumption = Resumption::in_memory_sessions(16);
+    Ok(config)
+}
+
+#[cfg(not(target_os = "android"))]
+fn verifier(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    use rustls_platform_verifier::Verifier;
+
+    match Verifier::new(Arc::clone(provider)) {
+        Ok(verifier) if extra.is_empty() => Ok(Arc::new(verifier)),
+        Ok(_) => Verifier::new_with_extra_roots(extra.iter().cloned(), Arc::clone(provider))
+            .map(|v| Arc::new(v) as _),
+        #[cfg(all(unix, not(target_vendor = "apple")))]
+        Err(_) => bundled(extra, provider),
+        #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(target_os = "android")]
+fn verifier(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    bundled(extra, provider)
+}
+
+/// Mozilla's list and the extra roots.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn bundled(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    use rustls::client::WebPkiServerVerifier;
+
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for root in extra {
+        store.add(root.clone())?;
+    }
+    WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
+        .build()
+        .map(|verifier| verifier as _)
+        .map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pem_text_must_hold_roots() {
+        assert!(read_pem("").is_err());
+        assert!(read_pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
+        assert!(read_pem("-----BEGIN CERTIFICATE-----\n").is_err());
+    }
+
+    #[test]
+    fn clients_without_extra_roots_share_one_configuration() {
+        let first = client_config(&[]).unwrap();
+        let second = client_config(&[]).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    #[test]
+    fn the_bundled_roots_are_a_verifier_without_any_system() {
+        assert!(bundled(&[], &Arc::new(ring::default_provider())).is_ok());
+    }
+}
