@@ -10,6 +10,8 @@ use clap::ValueEnum;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous};
 use serde::{Deserialize, Serialize};
 
+use crate::sync::Locked;
+
 /// How far a token is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum AuthMode {
@@ -100,6 +102,7 @@ impl Authority {
     }
 
     /// A new token that ends at this instant, which may lie in the past.
+    #[expect(clippy::missing_panics_doc, reason = "it does not")]
     pub fn issue_until(&self, sub: &str, role: &str, end: SystemTime) -> String {
         #[derive(Serialize)]
         struct Fresh<'a> {
@@ -121,7 +124,7 @@ impl Authority {
             return Err(bad("the token is empty"));
         }
         let fingerprint = fingerprint(token);
-        if self.revoked.lock().expect("no holder panics").contains(&fingerprint) {
+        if self.revoked.locked().contains(&fingerprint) {
             return Err(bad("the token has been expired by a fault"));
         }
         let claims = match self.mode {
@@ -147,12 +150,12 @@ impl Authority {
 
     /// From now on this token is refused as if its `exp` had passed.
     pub(crate) fn revoke(&self, fingerprint: &str) {
-        self.revoked.lock().expect("no holder panics").insert(fingerprint.to_owned());
+        self.revoked.locked().insert(fingerprint.to_owned());
     }
 
     /// Accepts again what was expired by a fault.
     pub(crate) fn reset(&self) {
-        self.revoked.lock().expect("no holder panics").clear();
+        self.revoked.locked().clear();
     }
 
     fn verify(&self, token: &str) -> Result<Claims, BadToken> {

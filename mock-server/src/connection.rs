@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::auth::Identity;
 use crate::io::{Cut, Wire};
 use crate::services::Service;
+use crate::sync::Locked;
 use crate::wires::Wires;
 
 /// Commands that may wait for one connection; a client that reads slower than this is cut off.
@@ -90,36 +91,36 @@ pub(crate) struct Connection {
 impl Connection {
     /// The user's id, once known.
     pub(crate) fn user(&self) -> Option<String> {
-        self.identity.lock().expect("no holder panics").as_ref().map(|who| who.sub.clone())
+        self.identity.locked().as_ref().map(|who| who.sub.clone())
     }
 
     /// Who the connection belongs to, once known.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        self.identity.lock().expect("no holder panics").clone()
+        self.identity.locked().clone()
     }
 
     pub(crate) fn recognise(&self, who: Identity) {
-        *self.identity.lock().expect("no holder panics") = Some(who);
+        *self.identity.locked() = Some(who);
     }
 
     /// Whether the topic is subscribed by this connection.
     pub(crate) fn follows(&self, topic: &str) -> bool {
-        self.topics.lock().expect("no holder panics").contains(topic)
+        self.topics.locked().contains(topic)
     }
 
     /// Notes a subscription; false if it was there already.
     pub(crate) fn follow(&self, topic: &str) -> bool {
-        self.topics.lock().expect("no holder panics").insert(topic.to_owned())
+        self.topics.locked().insert(topic.to_owned())
     }
 
     /// Forgets a subscription; false if there was none.
     pub(crate) fn unfollow(&self, topic: &str) -> bool {
-        self.topics.lock().expect("no holder panics").remove(topic)
+        self.topics.locked().remove(topic)
     }
 
     /// The topics subscribed by this connection.
     pub(crate) fn topics(&self) -> Vec<String> {
-        self.topics.lock().expect("no holder panics").iter().cloned().collect()
+        self.topics.locked().iter().cloned().collect()
     }
 
     /// Hands a command to the connection's task. A task that cannot keep up loses its connection.
@@ -178,16 +179,16 @@ impl Connections {
     }
 
     pub(crate) fn open(&self, connection: &Arc<Connection>) {
-        self.open.lock().expect("no holder panics").insert(connection.id, connection.clone());
+        self.open.locked().insert(connection.id, connection.clone());
     }
 
     pub(crate) fn close(&self, connection: &Connection) {
-        self.open.lock().expect("no holder panics").remove(&connection.id);
+        self.open.locked().remove(&connection.id);
     }
 
     /// The open connections that fit, oldest first.
     pub(crate) fn which(&self, fits: impl Fn(&Connection) -> bool) -> Vec<Arc<Connection>> {
-        let open = self.open.lock().expect("no holder panics");
+        let open = self.open.locked();
         open.values().filter(|c| fits(c)).cloned().collect()
     }
 

@@ -28,7 +28,7 @@ impl Console {
     }
 
     /// A line about the server itself.
-    pub(crate) fn say(&self, event: &str, text: &str) {
+    pub(crate) fn say(self, event: &str, text: &str) {
         match self.0 {
             None => {}
             Some(LogFormat::Text) => write(text),
@@ -37,7 +37,7 @@ impl Console {
     }
 
     /// A line about a connection.
-    pub(crate) fn tell(&self, event: &str, on: &Connection, detail: &str) {
+    pub(crate) fn tell(self, event: &str, on: &Connection, detail: &str) {
         let user = on.user();
         match self.0 {
             None => {}

@@ -14,6 +14,7 @@ use crate::connection::{Closing, Command, Connection};
 use crate::io::Cut;
 use crate::journal::Happening;
 use crate::services::Service;
+use crate::sync::Locked;
 use crate::world::World;
 
 /// Where a rule looks.
@@ -141,7 +142,8 @@ pub enum Action {
         /// The bytes, two hex digits each.
         hex: String,
     },
-    /// The connection's token expires now and is refused from here on.
+    /// The connection's token expires now and is refused from here on; the client is told at once, also by services
+    /// that look at tokens only when a message comes.
     ExpireToken,
     /// As if a newer connection of the same user had arrived.
     Replace,
@@ -178,9 +180,11 @@ impl Action {
             (Action::Refuse { status, .. }, _) if !(300..=599).contains(status) => {
                 Some("`status` must be from 300 to 599")
             }
-            (Action::Refuse { .. }, When::Upgrade) => None,
+            (
+                Action::Refuse { .. } | Action::Delay { .. } | Action::Drop { how: How::Fin | How::Rst, .. },
+                When::Upgrade,
+            ) => None,
             (Action::Refuse { .. }, _) => Some("`refuse` happens at the upgrade: leave `when` out"),
-            (Action::Delay { .. } | Action::Drop { how: How::Fin | How::Rst, .. }, When::Upgrade) => None,
             (_, When::Upgrade) => {
                 Some("at the upgrade only `refuse`, `delay` and `drop` by fin or rst are possible")
             }
@@ -299,14 +303,14 @@ impl Faults {
                 info.applied += 1;
             }
         } else {
-            self.rules.lock().expect("no holder panics").push(info.clone());
+            self.rules.locked().push(info.clone());
         }
         Ok(info)
     }
 
     /// Removes one rule, or all of them.
     pub(crate) fn remove(&self, id: Option<u64>) -> usize {
-        let mut rules = self.rules.lock().expect("no holder panics");
+        let mut rules = self.rules.locked();
         let before = rules.len();
         rules.retain(|rule| id.is_some_and(|id| rule.id != id));
         before - rules.len()
@@ -314,12 +318,12 @@ impl Faults {
 
     /// The rules in force.
     pub(crate) fn list(&self) -> Vec<RuleInfo> {
-        self.rules.lock().expect("no holder panics").clone()
+        self.rules.locked().clone()
     }
 
     fn actions(&self, when: When, on: &Connection, topic: Option<&str>, kind: Option<&str>) -> Vec<Action> {
         let mut actions = Vec::new();
-        let mut rules = self.rules.lock().expect("no holder panics");
+        let mut rules = self.rules.locked();
         for info in rules.iter_mut() {
             let wanted = &info.rule.matching;
             let fits = info.rule.place() == when

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use crate::auth::Identity;
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::services::{Service, personality};
+use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::World;
 
@@ -91,7 +92,7 @@ fn at<'a>(topics: &'a mut Topics, service: Service, topic: &str) -> &'a mut Topi
 
 impl Hub {
     fn lock(&self) -> MutexGuard<'_, Topics> {
-        self.topics.lock().expect("no holder panics")
+        self.topics.locked()
     }
 
     /// Whether this user may see the topic; `sees_all` is for roles that may see everyone's.
@@ -195,7 +196,9 @@ impl Hub {
             .collect();
         let frame = Arc::new(frame);
         // Under the lock, so that two publishers cannot overtake each other.
-        listeners.iter().for_each(|c| c.send(Command::Deliver(frame.clone())));
+        for listener in &listeners {
+            listener.send(Command::Deliver(frame.clone()));
+        }
         listeners.len()
     }
 

@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::sync::Locked;
+
 /// Bytes a wire keeps back before its writer has to wait.
 const OUTBOX_LIMIT: usize = 1 << 20;
 /// Held connections kept open after the server gave them up.
@@ -55,7 +57,7 @@ pub(crate) struct Lot(Arc<Mutex<VecDeque<Wire>>>);
 
 impl Lot {
     fn keep(&self, wire: Wire) {
-        let mut lot = self.0.lock().expect("no holder panics");
+        let mut lot = self.0.locked();
         if lot.len() == PARKED_LIMIT {
             lot.pop_front();
         }
@@ -64,7 +66,7 @@ impl Lot {
 
     /// Lets all of them go.
     pub(crate) fn clear(&self) {
-        self.0.lock().expect("no holder panics").clear();
+        self.0.locked().clear();
     }
 }
 
@@ -76,7 +78,7 @@ pub(crate) struct Wire {
 
 impl Wire {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder panics")
+        self.state.locked()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

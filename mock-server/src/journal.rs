@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::connection::Connection;
 use crate::services::Service;
+use crate::sync::Locked;
 
 /// Entries kept; the oldest go first.
 const MOST_ENTRIES: usize = 20_000;
@@ -101,7 +102,7 @@ impl Journal {
         detail: &str,
     ) {
         let cut = (0..=detail.len().min(MOST_TEXT)).rev().find(|&i| detail.is_char_boundary(i)).unwrap_or(0);
-        let mut pages = self.pages.lock().expect("no holder panics");
+        let mut pages = self.pages.locked();
         pages.last += 1;
         let entry = Entry {
             seq: pages.last,
@@ -127,7 +128,7 @@ impl Journal {
 
     /// The entries after a sequence number that are still kept and fit, oldest first.
     pub fn after(&self, seq: u64, fits: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-        let pages = self.pages.lock().expect("no holder panics");
+        let pages = self.pages.locked();
         pages.entries.iter().filter(|e| e.seq > seq && fits(e)).cloned().collect()
     }
 
@@ -149,7 +150,7 @@ impl Journal {
 
     /// Forgets all entries; numbers go on.
     pub(crate) fn reset(&self) {
-        let mut pages = self.pages.lock().expect("no holder panics");
+        let mut pages = self.pages.locked();
         pages.entries.clear();
         pages.bytes = 0;
     }

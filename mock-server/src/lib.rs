@@ -32,6 +32,7 @@ mod options;
 mod server;
 mod services;
 mod switches;
+mod sync;
 mod topic;
 mod wires;
 mod world;

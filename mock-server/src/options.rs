@@ -18,7 +18,7 @@ pub const DEFAULT_SECRET: &str = "steadfast-dev-secret";
 /// How the server runs. `Options::default()` is what `mock-server` does without arguments.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Address to listen on; by default 127.0.0.1 and ::1
+    /// Address to listen on; by default the two loopback addresses
     #[arg(long, env = "MOCK_HOST")]
     pub host: Option<IpAddr>,
     /// Port to listen on; 0 picks a free one
@@ -48,13 +48,13 @@ pub struct Options {
     /// Origins that browsers may connect from, separated by commas; by default any
     #[arg(long, env = "WEBSOCKET_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<String>,
-    /// Whether Charisma's flow waits for POST /_mock/confirm (the switch charisma.ocr_confirm)
+    /// Whether Charisma's flow waits for POST /_mock/confirm (a switch of Charisma)
     #[arg(long, value_name = "auto|manual")]
     pub ocr_confirm: Option<String>,
-    /// Engine.IO's pingInterval for Saga and DocProc (a bare number is milliseconds)
+    /// The ping interval of Saga's and DocProc's Engine.IO (a bare number is milliseconds)
     #[arg(long, env = "WEBSOCKET_PING_INTERVAL", value_parser = span)]
     pub ping_interval: Option<Duration>,
-    /// Engine.IO's pingTimeout for Saga and DocProc (a bare number is milliseconds)
+    /// The ping timeout of Saga's and DocProc's Engine.IO (a bare number is milliseconds)
     #[arg(long, env = "WEBSOCKET_PING_TIMEOUT", value_parser = span)]
     pub ping_timeout: Option<Duration>,
     /// Change a switch; `mock-server switches` lists them

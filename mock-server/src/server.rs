@@ -177,10 +177,8 @@ impl MockServer {
                 Service::DevContext => "analysis_1",
                 Service::Charisma | Service::DocProc => "session_1",
             };
-            let base = match service.is_socket_io() {
-                true => self.service_url(service),
-                false => self.service_url(service).replacen("http", "ws", 1),
-            };
+            let http = self.service_url(service);
+            let base = if service.is_socket_io() { http } else { http.replacen("http", "ws", 1) };
             let token = self.token("u1");
             self.world.console.say(
                 "ready",

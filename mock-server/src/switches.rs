@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::RwLock;
+use std::sync::Mutex;
 use std::time::Duration;
+
+use crate::sync::Locked;
 
 /// What a switch accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +90,7 @@ pub(crate) fn parse_span(text: &str) -> Option<Duration> {
 /// The current values. What the table does not list has no value and cannot be asked for.
 #[derive(Debug, Default)]
 pub struct Switches {
-    changed: RwLock<BTreeMap<&'static str, String>>,
+    changed: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Switches {
@@ -106,7 +108,7 @@ impl Switches {
             )));
         };
         switch.check(value)?;
-        self.changed.write().expect("no holder panics").insert(switch.name, value.to_owned());
+        self.changed.locked().insert(switch.name, value.to_owned());
         Ok(())
     }
 
@@ -122,13 +124,13 @@ impl Switches {
 
     /// Takes over the values of another set.
     pub(crate) fn copy(&self, other: &Switches) {
-        let values = other.changed.read().expect("no holder panics").clone();
-        *self.changed.write().expect("no holder panics") = values;
+        let values = other.changed.locked().clone();
+        *self.changed.locked() = values;
     }
 
     /// The value of a switch as text.
     pub fn text(&self, switch: &'static Switch) -> String {
-        let changed = self.changed.read().expect("no holder panics");
+        let changed = self.changed.locked();
         changed.get(switch.name).cloned().unwrap_or_else(|| switch.default.to_owned())
     }
 

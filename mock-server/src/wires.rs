@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::io::{Cut, Wire};
+use crate::sync::Locked;
 
 /// The TCP connections that carry one realtime connection: a WebSocket has one, HTTP long-polling one for each
 /// request that is under way.
@@ -27,7 +28,7 @@ impl Wires {
     }
 
     fn lock(&self) -> MutexGuard<'_, Bundle> {
-        self.0.lock().expect("no holder panics")
+        self.0.locked()
     }
 
     /// Another request came by this wire; what holds for the others holds for it too.

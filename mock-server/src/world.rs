@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::options::{Options, OptionsError};
 use crate::services;
 use crate::switches::Switches;
+use crate::sync::Locked;
 
 /// A cheap handle on the shared parts; every request handler, session and flow has one.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ impl World {
 
     /// The repeatable source of randomness.
     pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
-        draw(&mut self.random.lock().expect("no holder panics"))
+        draw(&mut self.random.locked())
     }
 
     /// A new random UUID (version 4), repeatable with `--seed`.

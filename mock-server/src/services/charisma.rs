@@ -201,8 +201,8 @@ impl Talk {
         match self.world.authority.judge(token) {
             Ok(who) => {
                 let other = self.world.connections.of_user(Service::Charisma, &who.sub);
-                let taken = other.iter().any(|c| c.id != self.on.id);
-                if taken && self.world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "reject") {
+                let occupied = other.iter().any(|c| c.id != self.on.id);
+                if occupied && self.world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "reject") {
                     return out.close(self.replaced().code, "Another connection of this user is open");
                 }
                 self.recognised(who);
@@ -329,12 +329,11 @@ fn read(text: &str) -> Result<Said, String> {
 fn failure(session: Option<&str>, code: &str, message: &str) -> Frame {
     let mut body =
         json!({"type": "session_error", "status": "error", "error": {"code": code, "message": message}});
-    let frame = match session {
+    match session {
         Some(session) => {
             body["sessionId"] = session.into();
             Frame::new("session_error", body).about(session)
         }
         None => Frame::new("session_error", body),
-    };
-    frame
+    }
 }

@@ -22,6 +22,7 @@ use crate::hub::{Access, Beat};
 use crate::journal::Happening;
 use crate::limits::Window;
 use crate::switches as s;
+use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::{World, timestamp};
 use crate::ws::{self, Habits, Out, Session};
@@ -122,13 +123,13 @@ pub(crate) struct Connects(Mutex<BTreeMap<String, Window>>);
 impl Connects {
     fn admit(&self, user: &str, limit: u64) -> Result<(), Duration> {
         let now = Instant::now();
-        let mut users = self.0.lock().expect("no holder panics");
+        let mut users = self.0.locked();
         users.retain(|_, window| !window.is_stale(now, MINUTE));
         users.entry(user.to_owned()).or_default().admit(now, limit, MINUTE)
     }
 
     pub(crate) fn reset(&self) {
-        self.0.lock().expect("no holder panics").clear();
+        self.0.locked().clear();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::sync::Locked;
 use crate::world::World;
 
 /// Interviews kept; the oldest finished one goes first.
@@ -89,7 +90,7 @@ pub(crate) struct Interviews(Mutex<BTreeMap<String, Interview>>);
 
 impl Interviews {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Interview>> {
-        self.0.lock().expect("no holder panics")
+        self.0.locked()
     }
 
     /// Whether a session id is an interview's.

@@ -55,7 +55,8 @@ pub(super) struct Start {
 pub(super) struct Answer {
     pub(super) session_id: String,
     pub(super) question_id: String,
-    pub(super) answer: String,
+    #[serde(rename = "answer")]
+    pub(super) text: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,20 +81,20 @@ pub(super) fn read(text: &str) -> Result<Request, Misfit> {
     let message: Value =
         serde_json::from_str(text).map_err(|e| Misfit { id: None, why: format!("Not JSON: {e}") })?;
     let id = message.get("requestId").and_then(Value::as_str).map(str::to_owned);
-    match judge(message, id.clone()) {
+    match judge(message, id.is_some()) {
         Ok(said) => Ok(Request { id, said }),
         Err(why) => Err(Misfit { id, why }),
     }
 }
 
-fn judge(message: Value, id: Option<String>) -> Result<Said, String> {
+fn judge(message: Value, has_id: bool) -> Result<Said, String> {
     let Value::Object(mut fields) = message else { return Err("A message is a JSON object".to_owned()) };
     if let Some(odd) =
         fields.keys().find(|k| !matches!(k.as_str(), "type" | "timestamp" | "payload" | "requestId"))
     {
         return Err(format!("Unknown field `{odd}`"));
     }
-    if fields.remove("requestId").is_some() && id.is_none() {
+    if fields.remove("requestId").is_some() && !has_id {
         return Err("`requestId` must be text".to_owned());
     }
     let timestamp = fields.remove("timestamp").ok_or("`timestamp` is missing")?;

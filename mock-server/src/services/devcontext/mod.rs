@@ -109,7 +109,9 @@ impl Personality for DevContext {
 
 /// A message whose timestamp is added when it goes out.
 fn frame(kind: &str, payload: Value) -> Frame {
-    Frame::new(kind, json!({"type": kind, "payload": payload}))
+    let mut body = json!({"type": kind});
+    body["payload"] = payload;
+    Frame::new(kind, body)
 }
 
 #[derive(Deserialize)]

@@ -188,7 +188,7 @@ impl Talk {
 
     /// Takes the answer; the evaluation comes a step later, to whichever connection has the interview then.
     fn submit(&self, answer: Answer, id: Option<&str>) -> Result<(), Error> {
-        let Answer { session_id: session, question_id: question, answer } = answer;
+        let Answer { session_id: session, question_id: question, text: answer } = answer;
         self.world.services.devcontext.take_answer(&session, &self.user(), &question)?;
         let late = self.world.switches.is(&s::DEVCONTEXT_EVALUATION, "late");
         let pause =
