@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::envelope::{Kind, Stage};
-use crate::io::Violation;
+use crate::io::{HttpId, Violation};
 
 /// What kind of trouble stands behind a waiting, refused or failed state. [rules §2.11]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -326,6 +326,13 @@ pub enum Event {
         until: u64,
         /// Whether the service gave the current state again.
         recovered: bool,
+    },
+    /// The topic was fetched by REST because one of its stages is done; the edge still has the body.
+    Fetched {
+        /// The topic.
+        topic: String,
+        /// The request whose body it is.
+        http: HttpId,
     },
     /// A frame could not be read; the connection stays up.
     ProtocolViolation(Violation),

@@ -238,6 +238,8 @@ pub enum Input {
     Closed(SocketId, DisconnectReason),
     /// A frame arrived that the edge could not read.
     Malformed(SocketId, Violation),
+    /// A binary message of this many bytes arrived; only Socket.IO's binary events announce some.
+    Binary(SocketId, usize),
     /// An HTTP request ended.
     Http(HttpId, Result<HttpReply, HttpError>),
     /// The token provider answered the call of this generation.

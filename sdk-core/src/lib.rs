@@ -6,10 +6,13 @@ extern crate alloc;
 
 pub mod command;
 pub mod config;
+mod dialect;
 #[cfg(feature = "native")]
 pub mod driver;
 pub mod envelope;
 pub mod event;
+#[doc(hidden)]
+pub mod faults;
 pub mod io;
 mod json;
 pub mod machine;
@@ -30,7 +33,7 @@ pub use io::{
     CloseReason, ConnectRequest, DisconnectReason, FrameId, HostCaps, HttpError, HttpId, HttpReply,
     HttpRequest, Input, Output, Reachability, Secret, SocketId, Token, TokenError, Violation, Visibility,
 };
-pub use machine::Machine;
+pub use machine::{Diagnosis, Machine, Stats};
 pub use snapshot::{Item, Phase, Snapshot};
 pub use time::Now;
 pub use url::redact as redact_url;

@@ -1,55 +1,482 @@
 //! The machine: every decision about protocol, state, timing and retry, as a function with memory.
+//!
+//! No sockets, threads, clocks, randomness of its own, or JSON. The same input always gives the same output.
 
-use crate::config::{Config, ConfigError};
+mod backoff;
+mod commands;
+mod connect;
+mod diagnose;
+mod link;
+mod picture;
+mod receive;
+mod route;
+mod stats;
+mod throttle;
+mod timers;
+mod tokens;
+mod topics;
+mod verdict;
+mod wishes;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use self::diagnose::Diagnosis;
+pub use self::stats::Stats;
+
+use self::backoff::Rng;
+use self::commands::{Queued, Rest as RestCall, Waiter};
+use self::link::{Link, Rest, Stage};
+use self::route::Route;
+use self::throttle::Throttle;
+use self::tokens::Tokens;
+use self::topics::Topic;
+use crate::command::{Command, CommandId};
+use crate::config::{Config, ConfigError, TokenSource, ms};
+use crate::dialect::{self, Dialect, Profile};
 use crate::envelope::{Envelope, Head, Verdict};
-use crate::io::{HostCaps, Input, Output, SocketId};
+use crate::event::{ConnectionState, Event, InterviewState, NoticeKind, SubscriptionState, Why, WhyKind};
+use crate::io::{HostCaps, HttpId, Input, Output, Reachability, SocketId, Token, Visibility};
 use crate::snapshot::Snapshot;
 use crate::time::Now;
+
+/// The only link of a service whose topics share one connection.
+const SHARED: u32 = 0;
 
 /// A client without a body: inputs and the time go in, outputs come out.
 ///
 /// Contract: hand in one input, drain [`Self::poll`] until it is empty, wait for the next input or for
 /// [`Self::deadline`] (then hand in [`Input::Tick`]). After [`Self::frame`] the drain is needed only if the verdict
-/// has [`Verdict::POLL`].
-#[derive(Debug)]
+/// has [`Verdict::POLL`], and the deadline has only moved later.
+///
+/// ```
+/// use steadfast::{Command, CommandId, Config, Endpoint, HostCaps, Input, Machine, Now, Output, Service};
+///
+/// let config = Config::new(Service::Charisma, Endpoint::Development);
+/// let mut machine = Machine::new(config, HostCaps::NATIVE)?;
+/// let now = Now { mono: 0, unix: 1_700_000_000_000 };
+/// machine.handle(now, Input::Command(CommandId(1), Command::Subscribe { topic: "session_1".into(), keep: false }));
+/// let opened = std::iter::from_fn(|| machine.poll()).any(|output| matches!(output, Output::Open(..)));
+/// assert!(opened, "something is wanted, so it connects");
+/// # Ok::<(), steadfast::ConfigError>(())
+/// ```
 pub struct Machine {
     config: Config,
+    caps: HostCaps,
+    dialect: &'static dyn Dialect,
+    profile: &'static Profile,
+    route: Route,
+    now: Now,
+    rng: Rng,
+    tokens: Tokens,
+    links: BTreeMap<u32, Link>,
+    next_link: u32,
+    /// The link that tries first while all are down, where there are several.
+    scout: Option<u32>,
+    topics: BTreeMap<String, Topic>,
+    next_order: u64,
+    queue: VecDeque<Queued>,
+    waiters: Vec<Waiter>,
+    calls: BTreeMap<HttpId, RestCall>,
+    throttle: Throttle,
+    out: VecDeque<Output>,
+    stats: Stats,
+    next_socket: u32,
+    next_http: u32,
+    next_frame: u32,
+    next_request: u64,
+    reachability: Reachability,
+    visibility: Visibility,
+    background_since: Option<u64>,
+    last_wake: Option<u64>,
+    /// The app has called `connect`.
+    wanted: bool,
+    closed: bool,
+    ready_info: (u32, u64),
+    said: ConnectionState,
+    since: u64,
+    dirty: bool,
+    due: Option<u64>,
+    faults_planted: Faults,
+}
+
+/// Bugs that the simulation plants to see that it would find them.
+pub(crate) use crate::faults::Faults;
+
+impl core::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Machine")
+            .field("service", &self.config.service)
+            .field("state", &self.said)
+            .field("topics", &self.topics.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Machine {
-    /// Checks the configuration and makes a machine that does nothing yet.
-    pub fn new(config: Config, _caps: HostCaps) -> Result<Self, ConfigError> {
-        Ok(Self { config })
+    /// Checks the configuration and makes a machine that does nothing yet. The error names the field that is wrong.
+    pub fn new(config: Config, caps: HostCaps) -> Result<Self, ConfigError> {
+        let dialect = dialect::of(config.service);
+        let profile = dialect.profile();
+        let route = Route::new(&config, profile, caps)?;
+        let mut links = BTreeMap::new();
+        if !profile.per_topic {
+            links.insert(SHARED, Link::default());
+        }
+        Ok(Self {
+            caps,
+            dialect,
+            profile,
+            route,
+            now: Now::default(),
+            rng: Rng::new(config.seed),
+            tokens: Tokens::new(config.token.clone()),
+            links,
+            next_link: SHARED + 1,
+            scout: None,
+            topics: BTreeMap::new(),
+            next_order: 0,
+            queue: VecDeque::new(),
+            waiters: Vec::new(),
+            calls: BTreeMap::new(),
+            throttle: Throttle::default(),
+            out: VecDeque::new(),
+            stats: Stats::default(),
+            next_socket: 0,
+            next_http: 0,
+            next_frame: 0,
+            next_request: 0,
+            reachability: Reachability::Online,
+            visibility: Visibility::Visible,
+            background_since: None,
+            last_wake: None,
+            wanted: false,
+            closed: false,
+            ready_info: (0, 0),
+            said: ConnectionState::Idle,
+            since: 0,
+            dirty: false,
+            due: None,
+            faults_planted: Faults::default(),
+            config,
+        })
     }
 
-    /// A frame arrived on this socket: its length in bytes, its head and its envelope. The hot path.
+    /// A frame arrived on this socket: its length in bytes, what stands before its JSON, and its envelope. The hot
+    /// path; the verdict says what to do with the frame.
     pub fn frame(
         &mut self,
-        _now: Now,
-        _socket: SocketId,
-        _len: usize,
-        _head: Head,
-        _envelope: &Envelope<'_>,
+        now: Now,
+        socket: SocketId,
+        len: usize,
+        head: Head,
+        envelope: &Envelope<'_>,
     ) -> Verdict {
-        Verdict(Verdict::DELIVER)
+        let jumped = self.read_clocks(now, false);
+        let mut flags = self.receive(socket, len, head, envelope);
+        if jumped {
+            self.wake(false);
+        }
+        if self.dirty || self.due.is_some_and(|due| due <= now.mono) {
+            self.settle();
+        }
+        if !self.out.is_empty() {
+            flags |= Verdict::POLL;
+        }
+        Verdict(flags)
     }
 
-    /// Anything else happened. Infallible: trouble becomes an event.
-    pub fn handle(&mut self, _now: Now, _input: Input) {}
+    /// Anything else happened. Infallible: trouble becomes an event or an outcome.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        if self.read_clocks(now, matches!(input, Input::Tick)) {
+            self.wake(false);
+        }
+        match input {
+            Input::Command(id, command) => self.command(id, command),
+            Input::Cancel(id) => self.cancel(id),
+            Input::Opened(socket) => self.opened(socket),
+            Input::Activity(socket) => {
+                self.heard(socket);
+            }
+            Input::Closed(socket, reason) => self.ended(socket, &reason),
+            Input::Malformed(socket, violation) => self.malformed(socket, violation),
+            Input::Binary(socket, len) => self.binary(socket, len),
+            Input::Http(id, result) => self.http_ended(id, result),
+            Input::Token(generation, result) => self.token_arrived(generation, result),
+            Input::Network(reachability) => self.network(reachability),
+            Input::Visibility(visibility) => self.seen(visibility),
+            Input::Tick => {}
+        }
+        self.settle();
+    }
 
-    /// The next thing to do, in order.
+    /// The next thing to do, in order; `None` when there is nothing more.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        self.out.pop_front()
     }
 
     /// When [`Input::Tick`] is due at the latest, on the clock of [`Now::mono`].
     pub fn deadline(&self) -> Option<u64> {
-        None
+        self.due
     }
 
-    /// The last known picture of a topic.
-    pub fn snapshot(&self, _topic: &str) -> Option<&Snapshot> {
-        let _ = &self.config;
-        None
+    /// The last known picture of a topic; `None` for one that nobody has asked for.
+    pub fn snapshot(&self, topic: &str) -> Option<&Snapshot> {
+        self.topics.get(topic).map(|topic| &topic.snapshot)
+    }
+
+    /// The topics that are known, with the states of their subscriptions.
+    pub fn topics(&self) -> impl Iterator<Item = (&str, SubscriptionState)> {
+        self.topics.iter().map(|(name, topic)| (name.as_str(), topic.state()))
+    }
+
+    /// The state of a topic's subscription.
+    pub fn subscription(&self, topic: &str) -> Option<SubscriptionState> {
+        self.topics.get(topic).map(Topic::state)
+    }
+
+    /// The state of an interview.
+    pub fn interview(&self, session_id: &str) -> Option<InterviewState> {
+        self.topics.get(session_id).and_then(|topic| topic.interview)
+    }
+
+    /// The state of the connection as last announced.
+    pub const fn state(&self) -> &ConnectionState {
+        &self.said
+    }
+
+    /// Which service this is.
+    pub const fn service(&self) -> crate::config::Service {
+        self.config.service
+    }
+
+    /// Whether a text holds a token in use, so that the edge can blot it out.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = String::from(text);
+        let conns = self
+            .links
+            .values()
+            .flat_map(|link| link.live.iter().chain(link.next.iter()).chain(link.old.iter()));
+        let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(self.tokens.current.as_ref());
+        for token in tokens {
+            let secret = token.text.expose();
+            if !secret.is_empty() && text.contains(secret) {
+                text = text.replace(secret, "(token)");
+            }
+        }
+        text
+    }
+
+    /// Plants a bug, for a simulation that must find it. Not for apps.
+    #[doc(hidden)]
+    pub const fn plant(&mut self, faults: Faults) {
+        self.faults_planted = faults;
+    }
+
+    // --- the turn of an input ---------------------------------------------------------------------------------
+
+    /// Takes the time over; true if a clock jumped or a tick came far too late: the machine has slept.
+    fn read_clocks(&mut self, now: Now, tick: bool) -> bool {
+        let old = self.now;
+        self.now = Now { mono: now.mono.max(old.mono), unix: now.unix };
+        if old == Now::default() {
+            self.since = now.unix;
+            return false;
+        }
+        let jump = ms(self.config.timings.clock_jump);
+        let steady = self.now.mono - old.mono;
+        let real = now.unix.saturating_sub(old.unix);
+        let late = tick && self.due.is_some_and(|due| self.now.mono > due.saturating_add(jump));
+        late || real > steady.saturating_add(jump)
+    }
+
+    /// Brings everything to where the facts say it should be, then tells what changed.
+    fn settle(&mut self) {
+        // Each round can make the next one necessary; a bound keeps a mistake from becoming a hang.
+        for _ in 0..64 {
+            self.dirty = false;
+            self.expire();
+            self.sync_links();
+            self.sync_tokens();
+            self.sync_topics();
+            self.sync_commands();
+            if !self.dirty {
+                break;
+            }
+        }
+        self.announce();
+        self.due = self.next_due();
+    }
+
+    /// Whether the client has something to do. [rules §2.12]
+    fn has_work(&self) -> bool {
+        !self.closed
+            && (self.wanted
+                || self.topics.values().any(Topic::desired)
+                || self.queue.iter().any(|queued| !queued.is_rest())
+                || self.waiters.iter().any(Waiter::needs_connection))
+    }
+
+    fn announce(&mut self) {
+        self.announce_topics();
+        let state = self.derive_state();
+        if state != self.said {
+            self.since = self.now.unix;
+            self.said = state.clone();
+            self.event(Event::State(state));
+        }
+        self.answer_waiters();
+    }
+
+    /// The client's state: that of its best link.
+    fn derive_state(&self) -> ConnectionState {
+        if self.closed {
+            return ConnectionState::Closed;
+        }
+        let best = self.links.values().map(|link| self.link_state(link)).max_by_key(state_rank);
+        match best {
+            Some(state) if !matches!(state, ConnectionState::Idle) => state,
+            _ => self.all_refused().unwrap_or(ConnectionState::Idle),
+        }
+    }
+
+    fn link_state(&self, link: &Link) -> ConnectionState {
+        if let Some(conn) = &link.live {
+            return match conn.stage {
+                Stage::Token { .. } | Stage::Dialing { .. } => ConnectionState::Connecting,
+                Stage::Handshake { .. } => ConnectionState::Authenticating,
+                Stage::Ready { .. } => ConnectionState::Ready {
+                    attempts: self.ready_info.0,
+                    down_ms: self.ready_info.1,
+                    connection_id: conn.id.clone(),
+                },
+            };
+        }
+        match &link.rest {
+            Rest::Idle => ConnectionState::Idle,
+            Rest::Waiting { .. } if self.is_offline() => ConnectionState::Offline,
+            Rest::Waiting { until, why, .. } => ConnectionState::Waiting {
+                attempt: link.backoff.tries.saturating_add(1),
+                until: self.now.unix + until.saturating_sub(self.now.mono),
+                why: why.clone(),
+            },
+            Rest::Suspended => ConnectionState::Suspended,
+            Rest::Displaced(why) => ConnectionState::Displaced { why: why.clone() },
+            Rest::Failed(why) => ConnectionState::Failed { why: why.clone() },
+        }
+    }
+
+    /// Where each topic has its own connection: every one was refused for its token.
+    fn all_refused(&self) -> Option<ConnectionState> {
+        if !self.profile.per_topic || self.topics.is_empty() {
+            return None;
+        }
+        let mut last = None;
+        for topic in self.topics.values() {
+            match &topic.wire {
+                topics::Wire::Refused(why) if why.kind == WhyKind::Auth => last = Some(why),
+                _ => return None,
+            }
+        }
+        last.map(|why| ConnectionState::Failed { why: why.clone() })
+    }
+
+    fn is_offline(&self) -> bool {
+        self.reachability == Reachability::Offline && !self.route.loopback
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn notice(&mut self, kind: NoticeKind, text: impl Into<String>) {
+        self.event(Event::Notice { kind, text: text.into() });
+    }
+
+    fn why(&self, ruling: &verdict::Ruling) -> Why {
+        Why {
+            kind: ruling.kind,
+            text: ruling.text.clone(),
+            code: ruling.code.clone(),
+            since: self.now.unix,
+            help: ruling.help,
+        }
+    }
+
+    fn command(&mut self, id: CommandId, command: Command) {
+        if self.closed && !matches!(command, Command::Unsubscribe { .. } | Command::Shutdown) {
+            return self.fail_closed(id);
+        }
+        match command {
+            Command::Connect => {
+                self.connect_now(false);
+                self.done(id);
+            }
+            Command::TakeOver => {
+                self.connect_now(true);
+                self.done(id);
+            }
+            Command::SetToken(token) => {
+                self.set_token(token);
+                self.done(id);
+            }
+            Command::Subscribe { topic, keep } => self.subscribe(id, topic, keep),
+            Command::Unsubscribe { topic } => {
+                self.unsubscribe(&topic);
+                self.done(id);
+            }
+            Command::WaitReady => self.waiters.push(Waiter::ready(id)),
+            Command::WaitLive { topic } => self.wait_live(id, topic),
+            Command::Request(request, delivery) => self.request(id, request, delivery),
+            Command::Shutdown => {
+                self.shutdown();
+                self.done(id);
+            }
+        }
+    }
+
+    fn set_token(&mut self, token: Token) {
+        if !matches!(self.tokens.source, TokenSource::Provider) {
+            self.tokens.source = TokenSource::Static(token.clone());
+        }
+        self.tokens.pushed = true;
+        if !self.tokens.accept(token, &self.config.timings, self.now) {
+            self.notice(
+                NoticeKind::ClockSuspect,
+                "the token that was set looks expired; is this machine's clock right?",
+            );
+        }
+        self.apply_new_token(true);
+    }
+
+    fn shutdown(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.close_links();
+        self.fail_all_closed();
+        for topic in core::mem::take(&mut self.topics).into_values() {
+            if let Some(completion) = topic.completion {
+                self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER)));
+            }
+        }
+    }
+}
+
+/// How good a state is, to pick the best of several links.
+const fn state_rank(state: &ConnectionState) -> u8 {
+    match state {
+        ConnectionState::Ready { .. } => 9,
+        ConnectionState::Authenticating => 8,
+        ConnectionState::Connecting => 7,
+        ConnectionState::Waiting { .. } => 6,
+        ConnectionState::Offline => 5,
+        ConnectionState::Suspended => 4,
+        ConnectionState::Displaced { .. } => 3,
+        ConnectionState::Failed { .. } => 2,
+        ConnectionState::Idle => 1,
+        ConnectionState::Closed => 0,
     }
 }

@@ -215,6 +215,13 @@ macro_rules! messages {
                 }))
             }
 
+            #[cfg(feature = "schema")]
+            fn schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(crate::envelope::Kind, schemars::Schema)> {
+                vec![$( (crate::envelope::Kind::$kind, generator.subschema_for::<$body>()) ),*]
+            }
+
             fn unknown(unknown: crate::messages::Unknown) -> Self {
                 Self::Unknown(unknown)
             }

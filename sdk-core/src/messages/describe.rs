@@ -99,3 +99,42 @@ fn wire_name(service: Service, field: &str) -> String {
     }
     name
 }
+
+/// The JSON Schema of a payload: a Socket.IO event's argument, DevContext's `payload`, the whole object elsewhere.
+#[cfg(feature = "schema")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedSchema {
+    /// Whose it is.
+    pub service: Service,
+    /// The message; `None` for the answer to an HTTP request.
+    pub kind: Option<Kind>,
+    /// A reference to one of the generator's definitions.
+    pub schema: schemars::Schema,
+}
+
+/// The schemas of all messages that have fields, then of all answers. The definitions are left in the generator.
+#[cfg(feature = "schema")]
+pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<NamedSchema> {
+    fn messages<M: Body>(service: Service, g: &mut schemars::SchemaGenerator, all: &mut Vec<NamedSchema>) {
+        all.extend(M::schemas(g).into_iter().map(|(kind, schema)| NamedSchema {
+            service,
+            kind: Some(kind),
+            schema,
+        }));
+    }
+    let mut all = Vec::new();
+    messages::<charisma::Message>(Service::Charisma, generator, &mut all);
+    messages::<therapybridge::Message>(Service::TherapyBridge, generator, &mut all);
+    messages::<saga::Message>(Service::Saga, generator, &mut all);
+    messages::<docproc::Message>(Service::DocProc, generator, &mut all);
+    messages::<devcontext::Message>(Service::DevContext, generator, &mut all);
+    let answers = [
+        (Service::TherapyBridge, generator.subschema_for::<therapybridge::Login>()),
+        (Service::Saga, generator.subschema_for::<saga::ServerHealth>()),
+        (Service::Saga, generator.subschema_for::<saga::ServerStats>()),
+        (Service::DocProc, generator.subschema_for::<docproc::ClarificationReply>()),
+        (Service::DevContext, generator.subschema_for::<devcontext::Analysis>()),
+    ];
+    all.extend(answers.map(|(service, schema)| NamedSchema { service, kind: None, schema }));
+    all
+}

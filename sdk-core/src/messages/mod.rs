@@ -15,6 +15,7 @@
 
 #[macro_use]
 mod declare;
+mod answers;
 mod describe;
 mod field;
 mod json;
@@ -30,7 +31,10 @@ pub mod therapybridge;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+pub use answers::{Answer, refusal};
 pub use describe::{DescribedField, Description, describe};
+#[cfg(feature = "schema")]
+pub use describe::{NamedSchema, schemas};
 pub use field::{Pick, Role, Shape};
 pub use json::Json;
 
@@ -56,7 +60,7 @@ pub struct Unknown {
 /// A message of any service.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(untagged)]
-#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "ServiceMessage"))]
 pub enum Message {
     /// Of Charisma.
     Charisma(charisma::Message),
@@ -124,9 +128,7 @@ impl Frame<'_> {
             Some(Message::DocProc(message)) => message.fill(&mut envelope),
             Some(Message::DevContext(message)) => {
                 message.fill(&mut envelope);
-                if !matches!(message, devcontext::Message::Unknown(_)) {
-                    self.around.fill(&mut envelope);
-                }
+                self.around.fill(&mut envelope);
             }
             None => {}
         }
@@ -219,3 +221,6 @@ fn packet<M: Body>(text: &str, wrap: fn(M) -> Message) -> Result<Frame<'_>, Viol
     }
     Ok(frame)
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Connect {
     sid: String,
 }
 
-/// The JSON of a Socket.IO CONNECT_ERROR. [rules §10.2.3]
+/// The JSON of a Socket.IO `CONNECT_ERROR`. [rules §10.2.3]
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct ConnectError {
     message: Option<String>,
@@ -142,5 +142,24 @@ impl<'de> Deserialize<'de> for First<'de> {
             }
         }
         deserializer.deserialize_seq(Elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_argument_is_found_in_the_text() {
+        assert_eq!(only_argument(r#" [ "a\\" , {"x": "]"} ] "#), Some(r#"{"x": "]"}"#));
+        assert_eq!(only_argument(r#"["a\",\"b",5]"#), Some("5"));
+        assert_eq!(only_argument("[]"), None);
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_absent() {
+        assert_eq!(whole(Some(25_000.0)), Some(25_000));
+        assert_eq!(whole(Some(1e300)), Some(u32::MAX));
+        assert_eq!([whole(Some(-1.0)), whole(Some(f64::NAN)), whole(None)], [None; 3]);
     }
 }

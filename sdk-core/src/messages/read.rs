@@ -24,6 +24,10 @@ pub(crate) trait Body: Sized {
     /// Reads the body of this kind; `None` if the service has no such message.
     fn read<'de, D: Deserializer<'de>>(kind: Kind, deserializer: D) -> Result<Option<Self>, D::Error>;
 
+    /// The schema of each message that has fields.
+    #[cfg(feature = "schema")]
+    fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(Kind, schemars::Schema)>;
+
     /// Wraps a message that the service does not have.
     fn unknown(unknown: Unknown) -> Self;
 
@@ -315,5 +319,27 @@ pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
             Err(D::Error::custom("invalid type: expected an object"))
         }
         json => Ok(json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_token_is_not_shown() {
+        assert_eq!(blot(r#"{"sub":"u"}"#), r#"{"sub":"u"}"#);
+        assert_eq!(blot("token eyJhbGci.eyJzdWIi.c2ln-_ is bad"), "token … is bad");
+        assert_eq!(blot(r#"{"access_token": "abc","x":1}"#), r#"{"access_token": "…","x":1}"#);
+        assert_eq!(blot(r#"{"token":"#), r#"{"token":"#);
+        assert_eq!(blot(r#"{"token":"abc"#), r#"{"token":"…"#);
+        assert_eq!(blot(r#"{"token":""}"#), r#"{"token":""}"#);
+    }
+
+    #[test]
+    fn an_excerpt_ends_between_characters() {
+        let report = violation(&"é".repeat(500), &"x".repeat(1000));
+        assert_eq!((report.excerpt.len(), report.reason.len()), (256, 256));
+        assert_eq!(violation(&format!("a{}", "é".repeat(500)), "").excerpt.len(), 255);
     }
 }

@@ -2,7 +2,6 @@
 //! Socket.IO protocol 5]
 
 use alloc::string::String;
-use core::fmt::Write as _;
 
 /// What kind of packet stands at the beginning of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,14 +154,6 @@ pub fn write_event(name: &str, payload: &str) -> String {
         out.push_str(payload);
     }
     out.push(']');
-    out
-}
-
-/// Writes `43<id>[]`, the empty acknowledgement of a server's event.
-pub fn write_ack(id: u64) -> String {
-    let mut out = String::new();
-    // Writing to a `String` cannot fail.
-    let _ = write!(out, "43{id}[]");
     out
 }
 

@@ -24,6 +24,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Resolves, connects, and for a secure URL shakes hands. Everything lives in this future: dropping it ends it.
 pub(super) async fn dial(shared: &Arc<Shared>, target: &Target) -> Result<Stream, DisconnectReason> {
     let host = target.host.as_str();
+    tracing::debug!(target: "steadfast", host, port = target.port, tls = target.secure, "dialing");
     let addresses = tokio::net::lookup_host((host, target.port)).await.map_err(|error| {
         DisconnectReason::Network(format!("the name {host} could not be resolved: {error}"))
     })?;

@@ -1,4 +1,11 @@
 //! The host for programs with sockets of their own: tokio, tokio-tungstenite, rustls and hyper.
+//!
+//! **Tokens and logs.** tungstenite writes every request and every frame it sends into `log` at TRACE, tokens included,
+//! and a library may neither lower the level for a whole program nor choose the `log` features of others. So what may
+//! hold a token does not pass through its printing parts: the upgrade request is hyper's ([`http`]), which logs
+//! nothing, and text frames are written by us ([`wire`]). What it still prints at TRACE is what the *server* sent, and
+//! pongs. rustls is built without its logging; our own lines (target `steadfast`) name host and port, never a URL.
+//! A test lets everything log at its loudest and looks for a token. [rules §2.15]
 
 mod dial;
 mod http;
@@ -137,7 +144,6 @@ impl Platform for Native {
     ) -> impl Future<Output = Result<NativeSocket, DisconnectReason>> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
-            tracing::debug!(target: "steadfast", url = crate::redact_url(&request.url), "dialing");
             let max_message = request.max_message;
             let (stream, tail) = http::upgrade(&shared, request).await?;
             let runtime = shared.runtime.clone();
@@ -152,11 +158,7 @@ impl Platform for Native {
         request: HttpRequest,
     ) -> impl Future<Output = Result<HttpAnswer, HttpError>> + Send + use<> {
         let shared = Arc::clone(&self.shared);
-        async move {
-            let (method, url) = (request.method, crate::redact_url(&request.url));
-            tracing::debug!(target: "steadfast", method, url, "requesting");
-            http::request(&shared, request).await
-        }
+        async move { http::request(&shared, request).await }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

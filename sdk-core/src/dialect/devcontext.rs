@@ -1,0 +1,135 @@
+//! DevContext: JSON frames `{type, timestamp, payload, requestId?}` both ways; analyses and interviews. [devcontext]
+
+use alloc::string::String;
+
+use super::{
+    Ask, Dialect, End, Fault, Liveness, Outgoing, Probe, Profile, RateScope, Recovers, Signal, Stamp, Update,
+    is_code,
+};
+use crate::config::{AuthMode, Service};
+use crate::envelope::{Envelope, Kind, Stage, Stages};
+use crate::json::{self, Object};
+use crate::snapshot::Phase;
+use crate::time::format_instant;
+
+pub(crate) struct DevContext;
+
+const PROFILE: Profile = Profile {
+    service: Service::DevContext,
+    path: "/v1/ws",
+    socketio: false,
+    per_topic: false,
+    auth: [AuthMode::Header, AuthMode::Message],
+    auth_modes: &[AuthMode::Header, AuthMode::Message, AuthMode::Query, AuthMode::Subprotocol],
+    auth_in_band: true,
+    auth_answered: false,
+    liveness: Liveness::ClientPings,
+    probe: Some(Probe::Ping),
+    rate: Some(RateScope::Connection),
+    one_at_a_time: false,
+    recovers: Recovers::Confirmation,
+    rotates: true,
+    max_message: 128 * 1024,
+    full_progress: 100.0,
+};
+
+impl Dialect for DevContext {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn received(&self, envelope: &Envelope<'_>) -> Signal {
+        let interview = |phase, end| Update { interview: true, phase, whole: true, end, ..Update::default() };
+        match envelope.kind {
+            Kind::Authenticated => Signal::Reply(Ask::Authenticate, None),
+            Kind::SubscriptionConfirmed => {
+                Signal::Reply(Ask::Subscribe, Some(Update { stages: envelope.stages, ..Update::default() }))
+            }
+            Kind::UnsubscriptionConfirmed => Signal::Reply(Ask::Unsubscribe, None),
+            Kind::Pong => Signal::Reply(Ask::Ping, None),
+            Kind::StageCompleted => {
+                let mut stages = envelope.stages;
+                stages.add(Stage::from_name(envelope.item.unwrap_or_default()));
+                let (phase, end) = if stages == Stages::ALL {
+                    (Phase::Done, End::Yes)
+                } else {
+                    (Phase::Processing, End::No)
+                };
+                Signal::Update(Update { phase: Some(phase), whole: true, end, stages, ..Update::default() })
+            }
+            Kind::AnalysisFailed => {
+                let retryable = envelope.retryable == Some(true);
+                let end = if retryable { End::No } else { End::Yes };
+                Signal::Update(Update {
+                    phase: Some(Phase::Failed),
+                    whole: true,
+                    end,
+                    restarts: retryable,
+                    ..Update::default()
+                })
+            }
+            Kind::InterviewStarted => {
+                Signal::Reply(Ask::Start, Some(interview(Some(Phase::NeedsInput), End::No)))
+            }
+            Kind::AnswerEvaluated => Signal::Reply(Ask::Answer, Some(interview(None, End::No))),
+            Kind::InterviewPaused => Signal::Reply(Ask::Pause, Some(interview(None, End::No))),
+            Kind::InterviewResumed => {
+                Signal::Reply(Ask::Resume, Some(interview(Some(Phase::NeedsInput), End::No)))
+            }
+            Kind::FollowUpQuestion | Kind::NextQuestion => {
+                Signal::Update(interview(Some(Phase::NeedsInput), End::No))
+            }
+            Kind::InterviewComplete => Signal::Update(interview(Some(Phase::Done), End::Yes)),
+            Kind::Error => {
+                let by_table =
+                    is_code(envelope.code, &["RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR", "CONNECTION_TIMEOUT"]);
+                Signal::Fault(Fault {
+                    refuses: true,
+                    oldest: true,
+                    auth: is_code(envelope.code, &["UNAUTHORIZED", "TOKEN_EXPIRED"]),
+                    limited: is_code(envelope.code, &["RATE_LIMIT_EXCEEDED"]),
+                    ends: false,
+                    retryable: envelope.retryable.unwrap_or(by_table),
+                })
+            }
+            Kind::Gateway => {
+                Signal::Fault(Fault { refuses: true, oldest: true, retryable: true, ..Fault::default() })
+            }
+            _ => Signal::Other,
+        }
+    }
+
+    fn encode(&self, wish: &Outgoing<'_>, stamp: &Stamp<'_>) -> Option<String> {
+        let write = |kind: &str, fill: &dyn Fn(Object<'_>)| {
+            json::object(|o| {
+                let o = o.text("type", kind).text("timestamp", &format_instant(stamp.unix));
+                let mut payload = String::new();
+                fill(Object::new(&mut payload));
+                o.raw("payload", &payload).text("requestId", stamp.request)
+            })
+        };
+        let session = |kind: &str, id: &str| write(kind, &|p| p.text("sessionId", id).end());
+        let analysis = |kind: &str, id: &str| write(kind, &|p| p.text("analysisId", id).end());
+        Some(match *wish {
+            Outgoing::Authenticate { token } => write("authenticate", &|p| p.text("token", token).end()),
+            Outgoing::Subscribe { topic } => analysis("subscribe_analysis", topic),
+            Outgoing::Unsubscribe { topic } => analysis("unsubscribe_analysis", topic),
+            Outgoing::Ping => write("ping", &|p| p.end()),
+            Outgoing::StartInterview { analysis, session_type } => write("start_interview", &|p| {
+                p.text("analysisId", analysis).text("sessionType", session_type.name()).end();
+            }),
+            Outgoing::SubmitAnswer { session, question, answer } => write("submit_answer", &|p| {
+                p.text("sessionId", session).text("questionId", question).text("answer", answer).end();
+            }),
+            Outgoing::PauseInterview { session: id } => session("pause_interview", id),
+            Outgoing::ResumeInterview { session: id } => session("resume_interview", id),
+            Outgoing::Raw { kind, payload } => json::object(|o| {
+                o.text("type", kind)
+                    .text("timestamp", &format_instant(stamp.unix))
+                    .raw("payload", if payload.is_empty() { "{}" } else { payload })
+                    .text("requestId", stamp.request)
+            }),
+            Outgoing::Pong => return None,
+        })
+    }
+}

@@ -1,0 +1,700 @@
+//! Commands: each ends in exactly one outcome. [rules §2.7]
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::link::{Awaited, Awaiting, Link};
+use super::route::check_id;
+use super::throttle::Priority;
+use super::topics::Wire;
+use super::{Faults, Machine};
+use crate::command::{CommandError, CommandErrorKind, CommandId, Delivery, Reply, Request, Sent};
+use crate::config::{Service, ms};
+use crate::dialect::{Ask, Fault, Outgoing, Stamp};
+use crate::envelope::Envelope;
+use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState};
+use crate::io::{FrameId, HttpError, HttpId, HttpReply, Output};
+use crate::snapshot::Phase;
+use crate::{json, url};
+
+/// A command that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Queued {
+    id: CommandId,
+    request: Request,
+    /// When it gives up waiting.
+    expires: u64,
+    bytes: usize,
+}
+
+impl Queued {
+    /// Whether it is a REST request, which needs no connection.
+    pub(super) const fn is_rest(&self) -> bool {
+        is_rest(&self.request)
+    }
+}
+
+const fn is_rest(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Login { .. }
+            | Request::RespondToClarification { .. }
+            | Request::Session { .. }
+            | Request::Analysis { .. }
+            | Request::ServerHealth
+            | Request::ServerStats
+    )
+}
+
+/// A REST request under way: a command's, or one of our own about a topic.
+#[derive(Debug)]
+pub(super) struct Rest {
+    command: Option<CommandId>,
+    topic: Option<String>,
+    reads_only: bool,
+    sent_at: u64,
+    until: u64,
+}
+
+/// Somebody waits for a state.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    id: CommandId,
+    /// The topic to be live; `None`: the client to be ready.
+    topic: Option<String>,
+}
+
+impl Waiter {
+    pub(super) const fn ready(id: CommandId) -> Self {
+        Self { id, topic: None }
+    }
+
+    pub(super) const fn needs_connection(&self) -> bool {
+        self.topic.is_none()
+    }
+}
+
+/// What is to be done with a queued command now.
+enum Turn {
+    Wait,
+    Send(u32),
+    Call,
+    Fail(CommandErrorKind, String),
+}
+
+impl Machine {
+    // --- taking ------------------------------------------------------------------------------------------------
+
+    pub(super) fn request(&mut self, id: CommandId, request: Request, delivery: Delivery) {
+        if let Err((kind, why)) = self.check(&request) {
+            return self.fail_command(id, kind, None, &why, false, Sent::No);
+        }
+        if let Request::ResumeInterview { session_id } = &request
+            && self.interview(session_id) == Some(InterviewState::Paused { can_resume: false })
+        {
+            let why = "the service said that this interview can't be resumed";
+            return self.fail_command(id, CommandErrorKind::Rejected, None, why, false, Sent::No);
+        }
+        let now = self.now.mono;
+        let expires = match delivery {
+            Delivery::WaitReady { ttl } => now.saturating_add(ttl),
+            Delivery::FailFast if is_rest(&request) || self.ready_link().is_some() => {
+                now + ms(self.config.timings.command_timeout)
+            }
+            Delivery::FailFast => {
+                let why =
+                    format!("the client is {}, and this command does not wait", self.derive_state().name());
+                return self.fail_command(id, CommandErrorKind::NotConnected, None, &why, true, Sent::No);
+            }
+        };
+        let bytes = request_bytes(&request);
+        let used: usize = self.queue.iter().map(|queued| queued.bytes).sum();
+        let limits = &self.config.limits;
+        if self.queue.len() >= limits.queue_entries || used + bytes > limits.queue_bytes {
+            let why = format!(
+                "{} commands of {used} bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes",
+                self.queue.len()
+            );
+            return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, true, Sent::No);
+        }
+        self.queue.push_back(Queued { id, request, expires, bytes });
+        self.dirty = true;
+    }
+
+    /// Whether the service has such a command, its ids are usable, and it is not too large.
+    fn check(&self, request: &Request) -> Result<(), (CommandErrorKind, String)> {
+        let invalid = |why: String| Err((CommandErrorKind::Invalid, why));
+        let service = self.config.service;
+        let known = match request {
+            Request::Authenticate => matches!(service, Service::Charisma | Service::DevContext),
+            Request::Ping => matches!(service, Service::Saga | Service::DevContext),
+            Request::StartInterview { .. }
+            | Request::SubmitAnswer { .. }
+            | Request::PauseInterview { .. }
+            | Request::ResumeInterview { .. }
+            | Request::Analysis { .. } => service == Service::DevContext,
+            Request::SendRaw { .. } => true,
+            Request::Login { .. } => service == Service::TherapyBridge,
+            Request::RespondToClarification { .. } | Request::Session { .. } => service == Service::DocProc,
+            Request::ServerHealth | Request::ServerStats => service == Service::Saga,
+        };
+        if !known {
+            return invalid(format!("{service} has no such command"));
+        }
+        if is_rest(request) && !self.caps.http {
+            return invalid("this host can send no HTTP requests".into());
+        }
+        for (name, id) in ids_of(request) {
+            if let Err(why) = check_id(id) {
+                return invalid(format!("{name}: {why}"));
+            }
+        }
+        if matches!(request, Request::Authenticate)
+            && self.tokens.current.is_none()
+            && !self.tokens.has_provider()
+        {
+            return invalid("there is no token to authenticate with; give one, or call set_token()".into());
+        }
+        if let Some(wish) = outgoing(request, "")
+            && let Some(text) =
+                self.dialect.encode(&wish, &Stamp { unix: self.now.unix, request: "sf-18446744073709551615" })
+        {
+            let limit = self.config.limits.max_outgoing.unwrap_or(self.profile.max_message);
+            if text.len() > limit {
+                return Err((
+                    CommandErrorKind::PayloadTooLarge,
+                    format!("the message has {} bytes, {service} takes {limit}", text.len()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wait_live(&mut self, id: CommandId, topic: String) {
+        if self.topics.contains_key(&topic) {
+            self.waiters.push(Waiter { id, topic: Some(topic) });
+        } else {
+            let why = "nobody has subscribed to this topic";
+            self.fail_command(id, CommandErrorKind::Invalid, None, why, false, Sent::No);
+        }
+    }
+
+    /// The caller gave up: whatever it waited for, its outcome is `Cancelled`.
+    pub(super) fn cancel(&mut self, id: CommandId) {
+        let message = "the caller gave up";
+        if let Some(at) = self.waiters.iter().position(|waiter| waiter.id == id) {
+            self.waiters.remove(at);
+            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::No);
+        }
+        if let Some(at) = self.queue.iter().position(|queued| queued.id == id) {
+            self.queue.remove(at);
+            self.dirty = true;
+            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::No);
+        }
+        let call = self.calls.iter().find(|(_, call)| call.command == Some(id)).map(|(http, _)| *http);
+        if let Some(http) = call {
+            self.calls.remove(&http);
+            self.out.push_back(Output::Abort(http));
+            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
+        }
+        let mut found = false;
+        for conn in self.links.values_mut().flat_map(Link::conns) {
+            let before = conn.awaited.len();
+            conn.awaited
+                .retain(|awaited| !matches!(&awaited.what, Awaiting::Command { id: own, .. } if *own == id));
+            found |= conn.awaited.len() != before;
+        }
+        if found {
+            self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
+        }
+    }
+
+    // --- sending -----------------------------------------------------------------------------------------------
+
+    /// Sends what may be sent, oldest first; one that waits for its topic doesn't hold up the others.
+    pub(super) fn sync_commands(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        while let Some(queued) = self.queue.get(at) {
+            match self.turn(queued) {
+                Turn::Wait => at += 1,
+                Turn::Send(link) => {
+                    if let Some(queued) = self.queue.remove(at) {
+                        self.send_command(link, queued);
+                    }
+                }
+                Turn::Call => {
+                    if let Some(queued) = self.queue.remove(at) {
+                        self.call(queued);
+                    }
+                }
+                Turn::Fail(kind, why) => {
+                    if let Some(queued) = self.queue.remove(at) {
+                        self.fail_command(queued.id, kind, None, &why, true, Sent::No);
+                    }
+                }
+            }
+        }
+    }
+
+    fn turn(&self, queued: &Queued) -> Turn {
+        let now = self.now.mono;
+        if queued.expires <= now {
+            return Turn::Fail(CommandErrorKind::Expired, "it waited too long for its turn".into());
+        }
+        if queued.is_rest() {
+            return if self.rest_has_token(&queued.request) { Turn::Call } else { Turn::Wait };
+        }
+        let Some(id) = self.ready_link() else {
+            return match self.hopeless() {
+                Some(why) => Turn::Fail(CommandErrorKind::NotConnected, why),
+                None => Turn::Wait,
+            };
+        };
+        let renews = self.profile.auth_in_band
+            && self.tokens.has_provider()
+            && self.tokens.is_being_renewed(&self.config.timings, self.now)
+            && !matches!(queued.request, Request::Authenticate);
+        if renews || self.budget_at(id, Priority::High) > now || !self.topic_allows(&queued.request) {
+            return Turn::Wait;
+        }
+        let Some((ask, key)) = expectation(&queued.request) else { return Turn::Send(id) };
+        let busy = self.links.get(&id).and_then(|link| link.live.as_ref()).is_some_and(|conn| {
+            conn.awaited.iter().any(|awaited| {
+                matches!(&awaited.what, Awaiting::Command { ask: a, key: k, .. } if *a == ask && *k == key)
+            })
+        });
+        if busy { Turn::Wait } else { Turn::Send(id) }
+    }
+
+    /// A command that concerns a topic waits until that topic is confirmed, if it is wished for.
+    fn topic_allows(&self, request: &Request) -> bool {
+        if self.faults_planted.is(Faults::COMMAND_BEFORE_CONFIRMATION) {
+            return true;
+        }
+        let name = match request {
+            Request::StartInterview { analysis_id, .. } => analysis_id,
+            Request::SubmitAnswer { session_id, .. } | Request::PauseInterview { session_id } => session_id,
+            _ => return true,
+        };
+        match self.topics.get(name) {
+            Some(topic) if topic.desired() => matches!(topic.wire, Wire::Active(_)),
+            _ => true,
+        }
+    }
+
+    /// Why waiting for a connection is of no use, if it is of none.
+    fn hopeless(&self) -> Option<String> {
+        match self.derive_state() {
+            ConnectionState::Failed { why } | ConnectionState::Displaced { why } => Some(why.to_string()),
+            ConnectionState::Idle if self.profile.per_topic && self.links.is_empty() => {
+                Some("each session has its own connection here; subscribe to one first".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The link that commands go by: the one there is, or the first that is Ready.
+    fn ready_link(&self) -> Option<u32> {
+        self.links.iter().find(|(_, link)| link.is_ready()).map(|(id, _)| *id)
+    }
+
+    fn send_command(&mut self, id: u32, queued: Queued) {
+        let Some(socket) = self.links.get_mut(&id).and_then(Link::ready).map(|conn| conn.socket) else {
+            return self.queue.push_front(queued);
+        };
+        let token = self.tokens.current.as_ref().map_or_else(String::new, |token| token.text.expose().into());
+        let Some(wish) = outgoing(&queued.request, &token) else { return };
+        let Some(request) = self.send(id, socket, &wish) else {
+            let why = "the service has no such message";
+            return self.fail_command(queued.id, CommandErrorKind::Invalid, None, why, false, Sent::No);
+        };
+        self.dirty = true;
+        let Some((ask, key)) = expectation(&queued.request) else {
+            return self.confirm_command(queued.id, None, None, self.now.mono);
+        };
+        if let Request::SubmitAnswer { session_id, .. } = &queued.request
+            && let Some(topic) = self.topics.get_mut(session_id)
+        {
+            topic.snapshot.phase = Phase::Processing;
+            topic.restarts = true;
+            let topic = session_id.clone();
+            self.event(Event::Snapshot { topic });
+        }
+        let within = match ask {
+            // It is not answered; silence for a while is as good as a yes. [devcontext §1]
+            Ask::Authenticate if !self.profile.auth_answered => 5_000,
+            _ => ms(self.config.timings.command_timeout),
+        };
+        self.await_answer(id, socket, Awaiting::Command { id: queued.id, ask, key }, request, within);
+    }
+
+    // --- outcomes ----------------------------------------------------------------------------------------------
+
+    pub(super) fn done(&mut self, id: CommandId) {
+        self.out.push_back(Output::Done(id, Ok(Reply::default())));
+    }
+
+    pub(super) fn confirm_command(
+        &mut self,
+        id: CommandId,
+        frame: Option<FrameId>,
+        http: Option<HttpId>,
+        sent_at: u64,
+    ) {
+        let elapsed = self.now.mono - sent_at;
+        self.out.push_back(Output::Done(id, Ok(Reply { frame, http, elapsed })));
+        if self.faults_planted.is(Faults::ANSWER_TWICE) {
+            self.out.push_back(Output::Done(id, Ok(Reply { frame, http, elapsed })));
+        }
+    }
+
+    pub(super) fn fail_command(
+        &mut self,
+        id: CommandId,
+        kind: CommandErrorKind,
+        code: Option<String>,
+        message: &str,
+        retryable: bool,
+        sent: Sent,
+    ) {
+        let message = self.redact(message);
+        self.out.push_back(Output::Done(id, Err(CommandError { kind, code, message, retryable, sent })));
+    }
+
+    pub(super) fn fail_closed(&mut self, id: CommandId) {
+        self.fail_command(id, CommandErrorKind::Closed, None, "the client is closed", false, Sent::No);
+    }
+
+    /// The client closes: everything that waits ends.
+    pub(super) fn fail_all_closed(&mut self) {
+        for queued in core::mem::take(&mut self.queue) {
+            self.fail_closed(queued.id);
+        }
+        for waiter in core::mem::take(&mut self.waiters) {
+            self.fail_closed(waiter.id);
+        }
+        for (http, call) in core::mem::take(&mut self.calls) {
+            self.out.push_back(Output::Abort(http));
+            if let Some(id) = call.command {
+                let message = "the client was closed while the request was under way";
+                self.fail_command(id, CommandErrorKind::Closed, None, message, true, Sent::Unknown);
+            }
+        }
+        self.tokens.flight = None;
+    }
+
+    /// The connection died while this was unanswered.
+    pub(super) fn interrupted(&mut self, awaited: Awaited, too_large: bool) {
+        let Awaiting::Command { id, ask, key } = awaited.what else { return };
+        if self.faults_planted.is(Faults::LOSE_OUTCOME) {
+            return;
+        }
+        if self.closed {
+            let message = "the client was closed before the answer came";
+            return self.fail_command(id, CommandErrorKind::Closed, None, message, true, Sent::Unknown);
+        }
+        if too_large {
+            let message = "the server closed the connection over the size of a message, most likely this one";
+            return self.fail_command(id, CommandErrorKind::PayloadTooLarge, None, message, false, Sent::Yes);
+        }
+        if ask == Ask::Resume || (ask == Ask::Answer && self.faults_planted.is(Faults::RESEND_ANSWER)) {
+            // The protocol makes it safe to say this twice, so it waits for the next connection.
+            let request = Request::ResumeInterview { session_id: key };
+            let (bytes, expires) = (request_bytes(&request), awaited.until);
+            return self.queue.push_front(Queued { id, request, expires, bytes });
+        }
+        let message = "the connection was lost after the message was written; it may or may not have arrived";
+        self.fail_command(id, CommandErrorKind::Interrupted, None, message, true, Sent::Unknown);
+    }
+
+    /// No answer came in time.
+    pub(super) fn answer_late(&mut self, id: CommandId, ask: Ask, sent_at: u64) {
+        if ask == Ask::Authenticate && !self.profile.auth_answered {
+            return self.confirm_command(id, None, None, sent_at);
+        }
+        let message = "no answer came in time; it may still come, as an event";
+        self.fail_command(id, CommandErrorKind::TimedOut, None, message, true, Sent::Yes);
+    }
+
+    /// The server refused a command.
+    pub(super) fn command_refused(
+        &mut self,
+        id: CommandId,
+        ask: Ask,
+        key: &str,
+        fault: &Fault,
+        envelope: &Envelope<'_>,
+        text: &str,
+    ) {
+        let code = match envelope.kind {
+            crate::Kind::Gateway => Some("GATEWAY_ERROR"),
+            _ => envelope.code,
+        };
+        if matches!(ask, Ask::Resume) && !fault.retryable {
+            self.set_interview(key, InterviewState::Failed);
+        }
+        self.fail_command(
+            id,
+            CommandErrorKind::Rejected,
+            code.map(String::from),
+            text,
+            fault.retryable,
+            Sent::Yes,
+        );
+    }
+
+    /// Tells those who wait for a state whether it is there, or will not come.
+    pub(super) fn answer_waiters(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let state = self.said.clone();
+        let mut left = Vec::new();
+        for waiter in core::mem::take(&mut self.waiters) {
+            let client = match &state {
+                ConnectionState::Ready { .. } => Some(Ok(())),
+                ConnectionState::Failed { why } | ConnectionState::Displaced { why } => {
+                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string())))
+                }
+                _ => None,
+            };
+            let outcome = match &waiter.topic {
+                None => client,
+                Some(name) => match self.subscription(name) {
+                    Some(SubscriptionState::Live) => Some(Ok(())),
+                    Some(SubscriptionState::Refused { why }) => {
+                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), why.to_string())))
+                    }
+                    Some(SubscriptionState::Ended) => {
+                        Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into())))
+                    }
+                    Some(SubscriptionState::Pending) => client.filter(Result::is_err),
+                    None => Some(Err((CommandErrorKind::Cancelled, None, "the subscription is gone".into()))),
+                },
+            };
+            match outcome {
+                None => left.push(waiter),
+                Some(Ok(())) => self.done(waiter.id),
+                Some(Err((kind, code, why))) => {
+                    self.fail_command(waiter.id, kind, code, &why, false, Sent::No)
+                }
+            }
+        }
+        self.waiters = left;
+    }
+
+    // --- REST --------------------------------------------------------------------------------------------------
+
+    /// Whether a REST request has the token it needs, or needs none.
+    fn rest_has_token(&self, request: &Request) -> bool {
+        let needs_none = matches!(request, Request::Login { .. } | Request::ServerHealth);
+        let expired = |at: u64| at <= self.now.unix;
+        needs_none
+            || !self.tokens.has_provider()
+            || self.tokens.current.as_ref().is_some_and(|token| !token.expires_at.is_some_and(expired))
+    }
+
+    /// Whether a REST request waits for a token.
+    pub(super) fn calls_need_token(&self) -> bool {
+        self.queue.iter().any(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
+    }
+
+    /// A token is there for the REST requests that waited for one.
+    pub(super) fn calls_got_token(&mut self) {
+        self.dirty = true;
+    }
+
+    /// There is no token for the REST requests that waited for one.
+    pub(super) fn calls_lost_token(&mut self, why: &str) {
+        let waiting: Vec<CommandId> = self
+            .queue
+            .iter()
+            .filter(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
+            .map(|queued| queued.id)
+            .collect();
+        self.queue.retain(|queued| !waiting.contains(&queued.id));
+        for id in waiting {
+            let message = format!("the token provider gave no token: {why}");
+            self.fail_command(id, CommandErrorKind::NotConnected, None, &message, true, Sent::No);
+        }
+    }
+
+    fn call(&mut self, queued: Queued) {
+        let (method, path, body) = match &queued.request {
+            Request::Login { email, password } => {
+                let body = json::object(|o| o.text("email", email).text("password", password.expose()));
+                ("POST", String::from("/api/v1/login"), Some(body))
+            }
+            Request::RespondToClarification { clarification_id, answer } => {
+                let body = json::object(|o| {
+                    o.text("clarificationId", clarification_id).text("answer", answer.expose())
+                });
+                ("POST", String::from("/api/wizard/clarifications/respond"), Some(body))
+            }
+            Request::Session { session_id } => {
+                ("GET", format!("/api/wizard/session/{}", url::encode(session_id)), None)
+            }
+            Request::Analysis { analysis_id } => {
+                ("GET", format!("/api/analysis/{}", url::encode(analysis_id)), None)
+            }
+            Request::ServerHealth => ("GET", String::from("/api/websocket/health"), None),
+            Request::ServerStats => ("GET", String::from("/api/websocket/stats"), None),
+            _ => return,
+        };
+        let open = matches!(queued.request, Request::Login { .. } | Request::ServerHealth);
+        self.start_call(Some(queued.id), None, method, &path, body, open);
+    }
+
+    /// Fetches an analysis because one of its stages is done.
+    pub(super) fn fetch_analysis(&mut self, name: &str) {
+        if self.caps.http {
+            let path = format!("/api/analysis/{}", url::encode(name));
+            self.start_call(None, Some(name.into()), "GET", &path, None, false);
+        }
+    }
+
+    fn start_call(
+        &mut self,
+        command: Option<CommandId>,
+        topic: Option<String>,
+        method: &'static str,
+        path: &str,
+        body: Option<String>,
+        open: bool,
+    ) {
+        self.next_http += 1;
+        let http = HttpId(self.next_http);
+        let token = if open { None } else { self.tokens.current.as_ref() };
+        let request = self.route.rest(&self.config, method, path, body, token);
+        let now = self.now.mono;
+        let until = now + ms(self.config.timings.command_timeout);
+        self.calls.insert(http, Rest { command, topic, reads_only: method == "GET", sent_at: now, until });
+        self.out.push_back(Output::Http(http, request));
+    }
+
+    pub(super) fn http_ended(&mut self, http: HttpId, result: Result<HttpReply, HttpError>) {
+        let Some(call) = self.calls.remove(&http) else { return };
+        let Some(id) = call.command else {
+            if let (Some(topic), Ok(HttpReply { status: 200..=299, readable: true, .. })) =
+                (call.topic, &result)
+            {
+                self.event(Event::Fetched { topic, http });
+            }
+            return;
+        };
+        match result {
+            Ok(reply) if (200..300).contains(&reply.status) && reply.readable => {
+                self.confirm_command(id, None, Some(http), call.sent_at);
+            }
+            Ok(reply) => {
+                let retryable = reply.status == 429 || reply.status >= 500;
+                let message =
+                    reply.error.unwrap_or_else(|| format!("the server answered with HTTP {}", reply.status));
+                let code = Some(reply.status.to_string());
+                self.fail_command(id, CommandErrorKind::Rejected, code, &message, retryable, Sent::Yes);
+            }
+            Err(error) => {
+                let (kind, sent) = if error.sent {
+                    (CommandErrorKind::Interrupted, Sent::Unknown)
+                } else {
+                    (CommandErrorKind::NotConnected, Sent::No)
+                };
+                self.fail_command(id, kind, None, &error.reason, true, sent);
+            }
+        }
+    }
+
+    /// Ends REST requests that take too long; gives the next such moment.
+    pub(super) fn expire_calls(&mut self) {
+        let now = self.now.mono;
+        let late: Vec<HttpId> =
+            self.calls.iter().filter(|(_, call)| call.until <= now).map(|(id, _)| *id).collect();
+        for http in late {
+            let Some(call) = self.calls.remove(&http) else { continue };
+            self.out.push_back(Output::Abort(http));
+            if let Some(id) = call.command {
+                let sent = if call.reads_only { Sent::Yes } else { Sent::Unknown };
+                self.fail_command(id, CommandErrorKind::TimedOut, None, "no answer came in time", true, sent);
+            }
+        }
+    }
+
+    /// The earliest moment at which a waiting command or request gives up.
+    pub(super) fn commands_due(&self) -> Option<u64> {
+        let queued = self.queue.iter().map(|queued| queued.expires);
+        let calls = self.calls.values().map(|call| call.until);
+        let budget = self.ready_link().filter(|_| self.queue.iter().any(|queued| !queued.is_rest()));
+        let budget = budget.map(|id| self.budget_at(id, Priority::High)).filter(|at| *at > self.now.mono);
+        queued.chain(calls).chain(budget).min()
+    }
+}
+
+/// The ids in a request, with their names.
+fn ids_of(request: &Request) -> Vec<(&'static str, &str)> {
+    match request {
+        Request::StartInterview { analysis_id, .. } | Request::Analysis { analysis_id } => {
+            Vec::from([("analysis_id", analysis_id.as_str())])
+        }
+        Request::SubmitAnswer { session_id, question_id, .. } => {
+            Vec::from([("session_id", session_id.as_str()), ("question_id", question_id.as_str())])
+        }
+        Request::PauseInterview { session_id }
+        | Request::ResumeInterview { session_id }
+        | Request::Session { session_id } => Vec::from([("session_id", session_id.as_str())]),
+        Request::RespondToClarification { clarification_id, .. } => {
+            Vec::from([("clarification_id", clarification_id.as_str())])
+        }
+        Request::SendRaw { kind, .. } => Vec::from([("kind", kind.as_str())]),
+        _ => Vec::new(),
+    }
+}
+
+/// A request as a wish; `None` for REST requests.
+fn outgoing<'a>(request: &'a Request, token: &'a str) -> Option<Outgoing<'a>> {
+    Some(match request {
+        Request::Authenticate => Outgoing::Authenticate { token },
+        Request::Ping => Outgoing::Ping,
+        Request::StartInterview { analysis_id, session_type } => {
+            Outgoing::StartInterview { analysis: analysis_id, session_type: *session_type }
+        }
+        Request::SubmitAnswer { session_id, question_id, answer } => {
+            Outgoing::SubmitAnswer { session: session_id, question: question_id, answer: answer.expose() }
+        }
+        Request::PauseInterview { session_id } => Outgoing::PauseInterview { session: session_id },
+        Request::ResumeInterview { session_id } => Outgoing::ResumeInterview { session: session_id },
+        Request::SendRaw { kind, payload } => Outgoing::Raw { kind, payload: payload.expose() },
+        _ => return None,
+    })
+}
+
+/// What answers a request, and by which ids; `None` if nothing does.
+fn expectation(request: &Request) -> Option<(Ask, String)> {
+    Some(match request {
+        Request::Authenticate => (Ask::Authenticate, String::new()),
+        Request::Ping => (Ask::Ping, String::new()),
+        Request::StartInterview { analysis_id, .. } => (Ask::Start, analysis_id.clone()),
+        Request::SubmitAnswer { session_id, question_id, .. } => {
+            (Ask::Answer, format!("{session_id} {question_id}"))
+        }
+        Request::PauseInterview { session_id } => (Ask::Pause, session_id.clone()),
+        Request::ResumeInterview { session_id } => (Ask::Resume, session_id.clone()),
+        _ => return None,
+    })
+}
+
+/// About how much memory a request takes.
+fn request_bytes(request: &Request) -> usize {
+    let texts: usize = match request {
+        Request::SubmitAnswer { answer, .. } | Request::RespondToClarification { answer, .. } => {
+            answer.expose().len()
+        }
+        Request::SendRaw { payload, .. } => payload.expose().len(),
+        Request::Login { email, password } => email.len() + password.expose().len(),
+        _ => 0,
+    };
+    64 + texts + ids_of(request).iter().map(|(_, id)| id.len()).sum::<usize>()
+}

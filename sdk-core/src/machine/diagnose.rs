@@ -1,0 +1,239 @@
+//! Why the client is in the state it is in, as text and JSON without secrets. [rules §2.12]
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt::Write as _;
+
+use super::link::{Link, Rest};
+use super::throttle::Throttle;
+use super::{Machine, Stats};
+use crate::dialect::RateScope;
+use crate::event::{ConnectionState, SubscriptionState, WhyKind};
+use crate::json;
+use crate::time::format_instant;
+
+/// A report that can be pasted into a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// For people.
+    pub text: String,
+    /// The same as one JSON object.
+    pub json: String,
+}
+
+impl Machine {
+    /// What has been counted so far.
+    pub fn stats(&self) -> Stats {
+        let now = self.now.mono;
+        let left = |throttle: &Throttle| throttle.left(&self.config.limits, now);
+        let budget_left = match self.profile.rate {
+            None => None,
+            Some(RateScope::Client) => Some(left(&self.throttle)),
+            Some(RateScope::Connection) => Some(
+                self.links
+                    .values()
+                    .find_map(|link| link.live.as_ref())
+                    .map_or(self.config.limits.messages_per_minute, |conn| left(&conn.throttle)),
+            ),
+        };
+        Stats { budget_left, ..self.stats.clone() }
+    }
+
+    /// Explains the client's state: why, since when, what comes next, what would help.
+    pub fn diagnose(&self) -> Diagnosis {
+        let stats = self.stats();
+        let hints = self.hints();
+        let mut text = format!("{}: {}", self.config.service, self.said.name());
+        let line = |text: &mut String, part: &str| {
+            text.push('\n');
+            text.push_str(part);
+        };
+        let _ = write!(text, " since {}", format_instant(self.since));
+        if let Some(why) = self.said.why() {
+            line(
+                &mut text,
+                &format!("why: {why} [{}], since {}", why.kind.name(), format_instant(why.since)),
+            );
+        }
+        if let ConnectionState::Waiting { attempt, until, .. } = &self.said {
+            line(&mut text, &format!("next: attempt {attempt} at {}", format_instant(*until)));
+        }
+        for (id, link) in &self.links {
+            if let (Some(topic), Rest::Waiting { why, until, .. }) = (&link.topic, &link.rest) {
+                let at = self.now.unix + until.saturating_sub(self.now.mono);
+                line(
+                    &mut text,
+                    &format!("link {id} ({topic}): waits until {} because: {why}", format_instant(at)),
+                );
+            }
+        }
+        for (name, topic) in &self.topics {
+            let state = topic.state();
+            let mut entry = format!("topic {name}: {}, {}", state.name(), topic.snapshot.phase.name());
+            if let Some(progress) = topic.snapshot.progress {
+                let _ = write!(entry, " {:.0} %", progress * 100.0);
+            }
+            if let SubscriptionState::Refused { why } = &state {
+                let _ = write!(entry, "; {why}");
+            }
+            line(&mut text, &entry);
+        }
+        line(&mut text, &format!("token: {}", self.token_story()));
+        line(
+            &mut text,
+            &format!(
+                "counted: {} attempts, {} reconnects, {} auth failures, {} unexpected closes, {} frames in, {} out",
+                stats.attempts,
+                stats.reconnects,
+                stats.auth_failures,
+                stats.unexpected_closes,
+                stats.frames_in,
+                stats.frames_out
+            ),
+        );
+        for hint in &hints {
+            line(&mut text, &format!("hint: {hint}"));
+        }
+        let json = self.diagnosis_json(&stats, &hints);
+        Diagnosis { text: self.redact(&text), json: self.redact(&json) }
+    }
+
+    fn token_story(&self) -> String {
+        let Some(token) = &self.tokens.current else {
+            return if self.tokens.has_provider() {
+                "asked from a provider, none yet".into()
+            } else {
+                "none".to_string()
+            };
+        };
+        match token.expires_at {
+            None => "present, without an expiry that can be read".into(),
+            Some(at) if at <= self.now.unix => {
+                format!("expired at {} by this machine's clock", format_instant(at))
+            }
+            Some(at) => format!("expires at {}", format_instant(at)),
+        }
+    }
+
+    /// The services' known symptoms, where they are seen. [rules §2.12]
+    fn hints(&self) -> alloc::vec::Vec<&'static str> {
+        let mut hints = alloc::vec::Vec::new();
+        let now = self.now;
+        let stats = &self.stats;
+        let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
+        let ready = self.links.values().any(Link::is_ready);
+        let expired =
+            self.tokens.current.as_ref().and_then(|t| t.expires_at).is_some_and(|at| at <= now.unix);
+        if expired {
+            hints.push("The token in use has expired by this machine's clock; check the token provider and the clock");
+        }
+        if !ready && stats.frames_in == 0 && failed(WhyKind::Network) + failed(WhyKind::Timeout) > 0 {
+            hints.push("It has never connected: check the URL, the port, the firewall and, in a browser, the server's CORS settings");
+        }
+        if failed(WhyKind::Flapping) > 0 || self.links.values().any(|link| link.backoff.flapping()) {
+            hints.push("Connections open and close at once: the token may be missing or invalid, the topic may not exist, or the user may not see it");
+        }
+        if failed(WhyKind::Silence) > 1 {
+            hints.push("Connections die of silence: a proxy may cut idle connections, or pings may not get through; look at network and server load");
+        }
+        if failed(WhyKind::Overloaded) > 0 || stats.budget_left == Some(0) {
+            hints.push("A rate limit was met: subscribe to fewer topics at once, send less often");
+        }
+        let quiet = self.topics.values().any(|topic| {
+            matches!(topic.state(), SubscriptionState::Live)
+                && topic.snapshot.updated_at.is_none()
+                && topic.snapshot.items.is_empty()
+                && topic.snapshot.progress.is_none()
+        });
+        if ready && quiet {
+            hints.push("A topic is live but silent: its job may not have started, may be over already, or the id may be another one's");
+        }
+        let late = self.stats.dropped > 0;
+        if late {
+            hints.push("Frames arrived for topics that had ended or moved to another connection; they were not delivered");
+        }
+        hints
+    }
+
+    fn diagnosis_json(&self, stats: &Stats, hints: &[&str]) -> String {
+        let list = |items: &mut dyn Iterator<Item = String>| {
+            let mut out = String::from("[");
+            for (n, item) in items.enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                out.push_str(&item);
+            }
+            out.push(']');
+            out
+        };
+        let text = |value: &str| {
+            let mut out = String::new();
+            json::string(&mut out, value);
+            out
+        };
+        let topics = list(&mut self.topics.iter().map(|(name, topic)| {
+            let state = topic.state();
+            json::object(|o| {
+                let o = o
+                    .text("topic", name)
+                    .text("state", state.name())
+                    .text("phase", topic.snapshot.phase.name());
+                let o = o.decimal_if("progress", topic.snapshot.progress);
+                match &state {
+                    SubscriptionState::Refused { why } => o.text("why", &why.to_string()),
+                    _ => o,
+                }
+            })
+        }));
+        let hints = list(&mut hints.iter().map(|hint| text(hint)));
+        let failures =
+            json::object(|o| stats.failures.iter().fold(o, |o, (kind, count)| o.number(kind.name(), *count)));
+        json::object(|o| {
+            let mut o = o
+                .text("service", self.config.service.slug())
+                .text("state", self.said.name())
+                .text("since", &format_instant(self.since));
+            if let Some(why) = self.said.why() {
+                o = o.object("why", |w| {
+                    w.text("kind", why.kind.name())
+                        .text("text", &why.text)
+                        .text_if("code", why.code.as_deref())
+                        .text("since", &format_instant(why.since))
+                        .text("help", why.help)
+                });
+            }
+            if let ConnectionState::Waiting { attempt, until, .. } = &self.said {
+                o = o.object("next", |n| {
+                    n.number("attempt", u64::from(*attempt)).text("at", &format_instant(*until))
+                });
+            }
+            o.raw("topics", &topics)
+                .text("token", &self.token_story())
+                .object("stats", |s| {
+                    let s = s
+                        .number("attempts", stats.attempts)
+                        .number("reconnects", stats.reconnects)
+                        .number("auth_failures", stats.auth_failures)
+                        .number("unexpected_closes", stats.unexpected_closes)
+                        .number("frames_in", stats.frames_in)
+                        .number("frames_out", stats.frames_out)
+                        .number("bytes_in", stats.bytes_in)
+                        .number("bytes_out", stats.bytes_out)
+                        .number("violations", stats.violations)
+                        .number("dropped", stats.dropped)
+                        .number("skipped", stats.skipped)
+                        .raw("failures", &failures);
+                    let s = match stats.last_round_trip {
+                        Some(ms) => s.number("last_round_trip_ms", ms),
+                        None => s,
+                    };
+                    match stats.budget_left {
+                        Some(left) => s.number("budget_left", u64::from(left)),
+                        None => s,
+                    }
+                })
+                .raw("hints", &hints)
+        })
+    }
+}

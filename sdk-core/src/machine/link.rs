@@ -1,0 +1,263 @@
+//! A link is one connection slot: the client, or one session where each has its own connection. It holds the
+//! connection in use, perhaps one that is to replace it, and what both leave behind.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::backoff::Backoff;
+use super::throttle::Throttle;
+use crate::command::CommandId;
+use crate::dialect::Ask;
+use crate::event::Why;
+use crate::io::{FrameId, SocketId, Token};
+
+/// Where a connection is in its life. A deadline lives in the stage that needs it, so leaving the stage drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It waits for a token.
+    Token { force: bool },
+    /// The host opens a socket.
+    Dialing { until: u64 },
+    /// The socket is open, the protocol's handshake is under way.
+    Handshake { until: u64 },
+    /// Messages flow.
+    Ready { since: u64, stable: bool },
+}
+
+/// What can happen to a connection's stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// There is a token, or none is needed; the host was asked to open a socket.
+    Dialed { until: u64 },
+    /// The socket is open; whether that is all, or a handshake follows.
+    Opened { handshake_until: Option<u64>, now: u64 },
+    /// The handshake is done.
+    Accepted { now: u64 },
+    /// It has been Ready for long enough.
+    Lasted,
+}
+
+impl Stage {
+    /// The stage that follows. What can't happen in a stage changes nothing: hosts may repeat themselves.
+    pub(super) const fn after(self, happening: Happening) -> Self {
+        match (self, happening) {
+            (Self::Token { .. }, Happening::Dialed { until }) => Self::Dialing { until },
+            (Self::Dialing { .. }, Happening::Opened { handshake_until: Some(until), .. }) => {
+                Self::Handshake { until }
+            }
+            (Self::Dialing { .. }, Happening::Opened { handshake_until: None, now })
+            | (Self::Handshake { .. }, Happening::Accepted { now }) => {
+                Self::Ready { since: now, stable: false }
+            }
+            (Self::Ready { since, .. }, Happening::Lasted) => Self::Ready { since, stable: true },
+            (stage, _) => stage,
+        }
+    }
+}
+
+/// A question that the server has not answered yet. It dies with its connection.
+#[derive(Clone, Debug)]
+pub(super) struct Awaited {
+    pub what: Awaiting,
+    /// The number in its `requestId`.
+    pub request: u64,
+    pub sent_at: u64,
+    pub until: u64,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Awaiting {
+    Subscribe {
+        topic: String,
+        again: bool,
+    },
+    Unsubscribe {
+        topic: String,
+    },
+    Command {
+        id: CommandId,
+        ask: Ask,
+        key: String,
+    },
+    /// A new token was sent; whether the user asked for it.
+    Authenticate,
+    /// A `ping` of our own.
+    Ping,
+}
+
+/// One connection, from the wish to its end.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub socket: SocketId,
+    pub stage: Stage,
+    pub token: Option<Token>,
+    /// When the socket opened: a life begins.
+    pub opened: Option<u64>,
+    /// When bytes last arrived, on both clocks.
+    pub heard: u64,
+    pub heard_unix: u64,
+    /// Whether a frame with data has arrived.
+    pub got_data: bool,
+    /// The ping interval and timeout of an Engine.IO handshake, ms.
+    pub engine: Option<(u64, u64)>,
+    pub id: Option<String>,
+    pub awaited: VecDeque<Awaited>,
+    /// By when the answer to a probe must be there.
+    pub probe: Option<u64>,
+    /// When the next ping of ours is due.
+    pub ping_due: Option<u64>,
+    pub throttle: Throttle,
+    pub said_out_of_range: bool,
+    pub said_shutdown: bool,
+    pub said_expired: bool,
+    /// When the connection is replaced by plan.
+    pub rotate_at: Option<u64>,
+    /// Binary parts that belong to an event that is held.
+    pub attachments: u32,
+    pub held: Option<FrameId>,
+    /// By when a replaced connection is closed.
+    pub drain_until: u64,
+}
+
+impl Conn {
+    pub(super) fn new(socket: SocketId, force: bool, now: u64) -> Self {
+        Self {
+            socket,
+            stage: Stage::Token { force },
+            token: None,
+            opened: None,
+            heard: now,
+            heard_unix: 0,
+            got_data: false,
+            engine: None,
+            id: None,
+            awaited: VecDeque::new(),
+            probe: None,
+            ping_due: None,
+            throttle: Throttle::default(),
+            said_out_of_range: false,
+            said_shutdown: false,
+            said_expired: false,
+            rotate_at: None,
+            attachments: 0,
+            held: None,
+            drain_until: 0,
+        }
+    }
+
+    pub(super) const fn is_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready { .. })
+    }
+
+    /// Whether the host has been asked for a socket.
+    pub(super) const fn has_socket(&self) -> bool {
+        !matches!(self.stage, Stage::Token { .. })
+    }
+
+    /// Takes the question that this answers out of the list: the one with that number, else the first that fits.
+    pub(super) fn take(&mut self, request: Option<u64>, fits: impl Fn(&Awaiting) -> bool) -> Option<Awaited> {
+        let at = match request.and_then(|request| self.awaited.iter().position(|a| a.request == request)) {
+            Some(at) => at,
+            None => self.awaited.iter().position(|a| fits(&a.what))?,
+        };
+        self.awaited.remove(at)
+    }
+}
+
+/// What a link does while it has no connection.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Rest {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// It waits for its next attempt.
+    Waiting { until: u64, not_before: u64, force: bool, why: Why },
+    /// The app is in the background.
+    Suspended,
+    /// Another connection has its place.
+    Displaced(Why),
+    /// It will not go on by itself.
+    Failed(Why),
+}
+
+/// One connection slot.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// The topic, where each has its own connection.
+    pub topic: Option<String>,
+    pub rest: Rest,
+    /// The connection in use, or on its way.
+    pub live: Option<Conn>,
+    /// The one that is to replace it.
+    pub next: Option<Conn>,
+    /// Replaced ones that wait for their last answers.
+    pub old: Vec<Conn>,
+    pub backoff: Backoff,
+    /// Whether it was ever Ready, so that a 404 is a deployment and no wrong URL.
+    pub ever_ready: bool,
+    /// Since when it has been down, on the steady clock.
+    pub down_since: Option<u64>,
+    /// The token that was refused since the link was last stable.
+    pub strike: Option<Token>,
+    /// A 1008 with an unknown reason since the link was last stable.
+    pub policy_strike: bool,
+    pub protocol_errors: u32,
+    pub server_errors: u32,
+    /// Sockets in a row that a browser refused to open without a reason.
+    pub opaque: u32,
+    pub too_large: u32,
+    pub kicked_at: Option<u64>,
+    /// When to try a planned replacement again after one failed.
+    pub replace_at: Option<u64>,
+    /// When to close the socket of a topic that has ended.
+    pub close_at: Option<u64>,
+    /// The connections ended because nothing more was wanted.
+    pub finished: bool,
+}
+
+impl Link {
+    /// The connection in use if messages flow.
+    pub(super) fn ready(&mut self) -> Option<&mut Conn> {
+        self.live.as_mut().filter(|conn| conn.is_ready())
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.live.as_ref().is_some_and(Conn::is_ready)
+    }
+
+    /// All its connections.
+    pub(super) fn conns(&mut self) -> impl Iterator<Item = &mut Conn> {
+        self.live.iter_mut().chain(self.next.iter_mut()).chain(self.old.iter_mut())
+    }
+
+    /// Whether the socket is one of its own.
+    pub(super) fn has(&self, socket: SocketId) -> bool {
+        self.live.iter().chain(&self.next).chain(&self.old).any(|conn| conn.socket == socket)
+    }
+
+    /// The connection with this socket.
+    pub(super) fn conn(&mut self, socket: SocketId) -> Option<&mut Conn> {
+        self.conns().find(|conn| conn.socket == socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_follows_only_from_its_own_happenings() {
+        let token = Stage::Token { force: false };
+        let dialing = token.after(Happening::Dialed { until: 5 });
+        assert_eq!(dialing, Stage::Dialing { until: 5 });
+        assert_eq!(dialing.after(Happening::Accepted { now: 1 }), dialing);
+        let handshake = dialing.after(Happening::Opened { handshake_until: Some(9), now: 1 });
+        assert_eq!(handshake, Stage::Handshake { until: 9 });
+        let ready = handshake.after(Happening::Accepted { now: 2 });
+        assert_eq!(ready, Stage::Ready { since: 2, stable: false });
+        assert_eq!(ready.after(Happening::Opened { handshake_until: None, now: 3 }), ready);
+        assert_eq!(ready.after(Happening::Lasted), Stage::Ready { since: 2, stable: true });
+    }
+}

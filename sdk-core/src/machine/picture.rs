@@ -1,0 +1,240 @@
+//! How a frame changes a topic's picture: what is older than what, phases, items. [rules §2.13]
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::topics::Topic;
+use crate::config::Service;
+use crate::dialect::Update;
+use crate::envelope::{Envelope, Kind, Stage, Verdict};
+use crate::snapshot::{Item, Phase};
+
+/// When the service made the newest frame of one kind about one item.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    kind: Kind,
+    item: u32,
+    at: f64,
+    sequence: f64,
+}
+
+/// A fingerprint of an item's id; two items that share one only share a bound on their age.
+fn fingerprint(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// What [`Topic::apply`] found, besides the verdict.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// Flags of the verdict.
+    pub flags: u32,
+    /// Stages that were done but never told.
+    pub late: Vec<Stage>,
+}
+
+impl Topic {
+    /// Applies a frame to the picture.
+    pub(super) fn apply(
+        &mut self,
+        service: Service,
+        update: &Update,
+        envelope: &Envelope<'_>,
+        full: f64,
+        max_items: usize,
+    ) -> Learned {
+        let mut learned = Learned { flags: Verdict::DELIVER, late: Vec::new() };
+        let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
+        let newer = match self.age(envelope, item_id, max_items) {
+            Age::Older => {
+                learned.flags |= Verdict::OUTDATED;
+                return learned;
+            }
+            Age::Newer => true,
+            Age::Unknown => false,
+        };
+        let current = match (item_id, update.whole) {
+            (Some(id), false) => self.item(id).map_or(Phase::Waiting, |item| item.phase),
+            _ => self.snapshot.phase,
+        };
+        if let Some(phase) = update.phase
+            && phase.rank() < current.rank()
+            && !(newer || update.restarts || self.restarts)
+        {
+            learned.flags |= Verdict::OUTDATED;
+            return learned;
+        }
+        let progress = envelope.progress.map(|raw| {
+            let share = raw / full;
+            if share.is_finite() && (0.0..=1.0).contains(&share) {
+                return share;
+            }
+            learned.flags |= Verdict::CLAMPED;
+            if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+        });
+        learned.flags |= Verdict::SNAPSHOT;
+        self.restarts = update.restarts;
+        self.learn_stages(update, envelope, &mut learned);
+        if let (Some(kind), Some(id)) = (update.item, item_id) {
+            let phase = update.phase;
+            let item = self.item_mut(id, kind, max_items);
+            item.set(phase, progress, envelope);
+        }
+        if update.item.is_none() || update.whole {
+            self.set_whole(service, update, envelope, progress);
+        } else {
+            self.derive_whole(service);
+        }
+        if let Some(at) = envelope.at {
+            self.snapshot.updated_at = Some(self.snapshot.updated_at.map_or(at, |old| old.max(at)));
+        }
+        learned
+    }
+
+    fn age(&mut self, envelope: &Envelope<'_>, item: Option<&str>, max: usize) -> Age {
+        let Some(at) = envelope.at.filter(|at| at.is_finite()) else { return Age::Unknown };
+        let item = item.map_or(0, fingerprint);
+        let sequence = envelope.sequence.unwrap_or(f64::NEG_INFINITY);
+        let newest = self.seen.iter().fold(f64::NEG_INFINITY, |newest, seen| newest.max(seen.at));
+        if let Some(seen) = self.seen.iter_mut().find(|seen| seen.kind == envelope.kind && seen.item == item)
+        {
+            if at < seen.at || (at == seen.at && sequence < seen.sequence) {
+                return Age::Older;
+            }
+            (seen.at, seen.sequence) = (at, sequence);
+        } else {
+            if self.seen.len() > max {
+                self.seen.remove(0);
+            }
+            self.seen.push(Seen { kind: envelope.kind, item, at, sequence });
+        }
+        if at > newest { Age::Newer } else { Age::Unknown }
+    }
+
+    fn item(&self, id: &str) -> Option<&Item> {
+        self.snapshot.items.iter().find(|item| item.id == id)
+    }
+
+    fn item_mut(&mut self, id: &str, kind: &'static str, max: usize) -> &mut Item {
+        let items = &mut self.snapshot.items;
+        let found = items.iter().position(|item| item.id == id && item.kind == kind);
+        let at = found.unwrap_or_else(|| {
+            while items.len() >= max.max(1) {
+                let oldest_finished = items.iter().position(|item| item.phase.is_final()).unwrap_or(0);
+                items.remove(oldest_finished);
+            }
+            items.push(Item { id: id.into(), kind, ..Item::default() });
+            items.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the position was found or made just above")]
+        &mut items[at]
+    }
+
+    /// Stages that this frame names and nobody has told yet. [devcontext §4]
+    fn learn_stages(&mut self, update: &Update, envelope: &Envelope<'_>, learned: &mut Learned) {
+        let own = Stage::from_name(envelope.item.unwrap_or_default());
+        for &(stage, name) in Stage::ALL {
+            if !update.stages.has(stage) || self.stages.has(stage) {
+                continue;
+            }
+            self.stages.add(stage);
+            if !(stage == own && envelope.kind == Kind::StageCompleted) {
+                learned.late.push(stage);
+            }
+            let item = self.item_mut(name, "stage", Stage::ALL.len());
+            item.phase = Phase::Done;
+            item.progress = Some(1.0);
+            item.updated_at = envelope.at;
+        }
+    }
+
+    fn set_whole(
+        &mut self,
+        service: Service,
+        update: &Update,
+        envelope: &Envelope<'_>,
+        progress: Option<f64>,
+    ) {
+        let snapshot = &mut self.snapshot;
+        let changed = update.phase.is_some_and(|phase| phase != snapshot.phase);
+        if let Some(phase) = update.phase {
+            snapshot.phase = phase;
+        }
+        if progress.is_some() {
+            snapshot.progress = progress;
+        } else if snapshot.phase == Phase::Done {
+            snapshot.progress = Some(1.0);
+        } else if changed && service == Service::Charisma && snapshot.phase != Phase::Failed {
+            snapshot.progress = None;
+        }
+        snapshot.eta_ms = envelope.eta.filter(|eta| eta.is_finite() && *eta >= 0.0).map(|eta| eta as u64);
+        if snapshot.phase.is_final() {
+            snapshot.eta_ms = None;
+        }
+        let failed = snapshot.phase == Phase::Failed;
+        let target = if failed { &mut snapshot.error } else { &mut snapshot.message };
+        if let Some(text) = envelope.text {
+            set_text(target, text);
+        } else if failed && let Some(code) = envelope.code {
+            set_text(target, code);
+        }
+        if !failed {
+            snapshot.error = None;
+        }
+        self.derive_whole(service);
+    }
+
+    /// What follows for the topic from the things it holds.
+    fn derive_whole(&mut self, service: Service) {
+        let items = &self.snapshot.items;
+        match service {
+            Service::Saga => {
+                let running = items.iter().filter(|item| !item.phase.is_final());
+                let least = running.min_by_key(|item| item.phase.rank());
+                self.snapshot.phase = least.map_or(Phase::Waiting, |item| item.phase);
+                self.snapshot.progress = least.and_then(|item| item.progress);
+            }
+            Service::DocProc if !self.snapshot.phase.is_final() => {
+                let asked =
+                    items.iter().any(|item| item.kind == "clarification" && item.phase == Phase::NeedsInput);
+                self.snapshot.phase = match self.snapshot.phase {
+                    Phase::Waiting | Phase::Processing if asked => Phase::NeedsInput,
+                    Phase::NeedsInput if !asked => Phase::Processing,
+                    phase => phase,
+                };
+            }
+            _ => {}
+        }
+    }
+}
+
+enum Age {
+    Older,
+    Newer,
+    Unknown,
+}
+
+impl Item {
+    fn set(&mut self, phase: Option<Phase>, progress: Option<f64>, envelope: &Envelope<'_>) {
+        if let Some(phase) = phase {
+            self.phase = phase;
+        }
+        if progress.is_some() {
+            self.progress = progress;
+        } else if self.phase == Phase::Done {
+            self.progress = Some(1.0);
+        }
+        if let Some(text) = envelope.text {
+            set_text(if self.phase == Phase::Failed { &mut self.error } else { &mut self.message }, text);
+        }
+        if envelope.at.is_some() {
+            self.updated_at = envelope.at;
+        }
+    }
+}
+
+/// Replaces a text in the memory it has.
+fn set_text(slot: &mut Option<String>, text: &str) {
+    let slot = slot.get_or_insert_with(String::new);
+    slot.clear();
+    slot.push_str(text);
+}

@@ -1,0 +1,605 @@
+//! What a frame does.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::connect::request_number;
+use super::link::{Awaited, Awaiting, Stage};
+use super::topics::{Completion, Wire};
+use super::verdict::{Meaning, Ruling};
+use super::{Faults, Machine};
+use crate::command::{CommandErrorKind, Sent};
+use crate::config::ms;
+use crate::dialect::{Ask, End, Fault, Outgoing, Recovers, Signal, Update};
+use crate::envelope::{Envelope, Head, Kind, Verdict};
+use crate::event::{Event, InterviewState, NoticeKind, Why, WhyKind};
+use crate::io::{DisconnectReason, FrameId, Output, SocketId, Violation};
+use crate::socketio::{PacketHead, PacketType};
+
+impl Machine {
+    /// Bytes arrived: the connection lives.
+    pub(super) fn heard(&mut self, socket: SocketId) -> Option<u32> {
+        let now = self.now;
+        let id = self.link_of(socket)?;
+        let conn = self.links.get_mut(&id)?.conn(socket)?;
+        conn.heard = now.mono;
+        conn.heard_unix = now.unix;
+        conn.probe = None;
+        Some(id)
+    }
+
+    /// A frame that the edge could not read.
+    pub(super) fn malformed(&mut self, socket: SocketId, violation: Violation) {
+        if self.heard(socket).is_none() {
+            return;
+        }
+        self.stats.violations += 1;
+        let excerpt = self.redact(&violation.excerpt);
+        let reason = self.redact(&violation.reason);
+        self.event(Event::ProtocolViolation(Violation { reason, excerpt }));
+    }
+
+    /// A binary message: part of an event that announced it, or no readable frame.
+    pub(super) fn binary(&mut self, socket: SocketId, len: usize) {
+        let Some(id) = self.heard(socket) else { return };
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        if conn.attachments > 0 {
+            conn.attachments -= 1;
+            if conn.attachments == 0
+                && let Some(frame) = conn.held.take()
+            {
+                self.out.push_back(Output::Release(frame, Verdict(Verdict::DELIVER)));
+            }
+            return;
+        }
+        let reason = format!("an unexpected binary message of {len} bytes");
+        self.malformed(socket, Violation { reason, excerpt: String::new() });
+    }
+
+    /// A frame: what it means, what follows, and the flags of its verdict.
+    pub(super) fn receive(
+        &mut self,
+        socket: SocketId,
+        len: usize,
+        head: Head,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        let frame = FrameId(self.next_frame);
+        self.next_frame = self.next_frame.wrapping_add(1);
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += len as u64;
+        let Some(id) = self.heard(socket) else { return 0 };
+        if let Head::Engine(packet) = head {
+            match packet.kind {
+                PacketType::Event => {}
+                PacketType::BinaryEvent if packet.attachments > 0 => {
+                    return self.hold_for_attachments(id, socket, frame, packet);
+                }
+                _ => return self.engine_packet(id, socket, packet, envelope),
+            }
+            if !packet.main_namespace {
+                self.stats.dropped += 1;
+                return 0;
+            }
+        }
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
+        conn.got_data = true;
+        let signal = self.dialect.received(envelope);
+        match conn.stage {
+            Stage::Ready { .. } => {}
+            // Before the handshake is done only its own frames mean anything.
+            Stage::Handshake { .. } if !self.profile.socketio => match signal {
+                Signal::Reply(Ask::Authenticate, _) => {
+                    self.accepted(id, socket);
+                    return Verdict::DELIVER;
+                }
+                Signal::Fault(fault) => return self.fault(id, socket, frame, fault, envelope),
+                Signal::Ping => {}
+                _ => return Verdict::DELIVER,
+            },
+            _ => {
+                self.stats.dropped += 1;
+                return 0;
+            }
+        }
+        match signal {
+            Signal::Update(update) => self.update(socket, id, frame, &update, envelope),
+            Signal::Reply(ask, update) => self.reply(id, socket, frame, ask, update.as_ref(), envelope),
+            Signal::Fault(fault) => self.fault(id, socket, frame, fault, envelope),
+            Signal::Ping => {
+                if self.config.answer_pings || self.config.service != crate::config::Service::TherapyBridge {
+                    self.send(id, socket, &Outgoing::Pong);
+                }
+                Verdict::DELIVER
+            }
+            Signal::Shutdown => {
+                if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                    conn.said_shutdown = true;
+                }
+                self.notice(NoticeKind::ServerShutdown, "the server says that it will shut down");
+                Verdict::DELIVER
+            }
+            Signal::Other => Verdict::DELIVER,
+        }
+    }
+
+    fn hold_for_attachments(&mut self, id: u32, socket: SocketId, frame: FrameId, packet: PacketHead) -> u32 {
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
+        if !conn.is_ready() {
+            return 0;
+        }
+        conn.attachments = packet.attachments;
+        match conn.held.replace(frame) {
+            Some(older) => self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER))),
+            None => {}
+        }
+        Verdict::HOLD
+    }
+
+    // --- Engine.IO and Socket.IO ------------------------------------------------------------------------------
+
+    fn engine_packet(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        packet: PacketHead,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        if !packet.main_namespace {
+            return 0;
+        }
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
+        match packet.kind {
+            PacketType::Open if conn.engine.is_none() => {
+                let shake = envelope.handshake.unwrap_or_default();
+                let interval = u64::from(shake.ping_interval.unwrap_or(25_000));
+                let timeout = u64::from(shake.ping_timeout.unwrap_or(60_000));
+                conn.engine = Some((interval, timeout));
+                self.connect_namespace(id, socket);
+                self.dirty = true;
+            }
+            PacketType::Ping { .. } => self.write(socket, String::from("3")),
+            PacketType::Connect => {
+                conn.id = envelope.handshake.map(|shake| shake.sid.into());
+                self.accepted(id, socket);
+            }
+            PacketType::ConnectError => {
+                let text = envelope.text.unwrap_or("no reason given");
+                let ruling = if envelope.retryable == Some(true) {
+                    Ruling::retry(
+                        WhyKind::ServerError,
+                        format!("The server refused the connection for now: {text}"),
+                    )
+                } else {
+                    Ruling {
+                        code: envelope.code.map(String::from),
+                        ..Ruling::auth(format!("The server refused the connection: {text}"))
+                    }
+                };
+                self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
+            }
+            PacketType::Disconnect => self.disconnected(id, socket),
+            PacketType::Close => {
+                let reason = DisconnectReason::Closed { code: 1005, reason: String::new() };
+                self.out.push_back(Output::Close(socket, crate::io::CloseReason::Done));
+                self.ended(socket, &reason);
+            }
+            _ => {}
+        }
+        0
+    }
+
+    /// Socket.IO `41`: what came before it says what it means. [rules §2.11]
+    fn disconnected(&mut self, id: u32, socket: SocketId) {
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let ruling = if conn.said_expired {
+            Ruling::auth("The server said that the token has expired, and disconnected")
+        } else if conn.said_shutdown {
+            Ruling::new(
+                Meaning::Restart,
+                WhyKind::Restart,
+                "The server restarts",
+                "Wait; it is tried again by itself",
+            )
+        } else {
+            Ruling::new(
+                Meaning::Kicked,
+                WhyKind::Kicked,
+                "The server disconnected this client on purpose",
+                "Ask the service's operators why; connect() tries again",
+            )
+        };
+        self.lose(id, socket, ruling, Some(crate::io::CloseReason::Done));
+    }
+
+    // --- news of topics ---------------------------------------------------------------------------------------
+
+    fn update(
+        &mut self,
+        socket: SocketId,
+        id: u32,
+        frame: FrameId,
+        update: &Update,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        let Some(name) = envelope.topic else { return Verdict::DELIVER };
+        let (service, full, max) =
+            (self.config.service, self.profile.full_progress, self.config.limits.items);
+        let planted = self.faults_planted;
+        let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
+        if update.interview && topic.interview.is_none() {
+            return Verdict::DELIVER;
+        }
+        if matches!(topic.wire, Wire::Ended | Wire::Refused(_)) && !planted.is(Faults::DELIVER_AFTER_END) {
+            self.stats.dropped += 1;
+            return 0;
+        }
+        if !topic.listens_to(socket) && !planted.is(Faults::LISTEN_TO_REPLACED) {
+            self.stats.dropped += 1;
+            return 0;
+        }
+        if topic.snapshot.terminal && topic.completion.is_none() && update.end != End::No {
+            // The same end told twice is one end. A kept topic may begin anew by a phase that isn't final.
+            self.stats.dropped += 1;
+            return 0;
+        }
+        if planted.is(Faults::IGNORE_RANK) {
+            topic.restarts = true;
+        }
+        let learned = topic.apply(service, update, envelope, full, max);
+        let mut flags = learned.flags;
+        if flags & Verdict::OUTDATED != 0 {
+            return flags;
+        }
+        let mut ends = update.end;
+        if service == crate::config::Service::DevContext
+            && !update.interview
+            && topic.stages == crate::Stages::ALL
+        {
+            ends = End::Yes;
+            topic.snapshot.phase = crate::Phase::Done;
+            topic.snapshot.progress = Some(1.0);
+        }
+        if topic.snapshot.terminal && ends == End::No {
+            topic.snapshot.terminal = false;
+        }
+        let (progress, at) = (topic.snapshot.progress, envelope.at);
+        let closes_gap = topic.gap_due.is_some() && self.profile.recovers == Recovers::FirstFrame;
+        for stage in learned.late {
+            let topic = name.into();
+            self.event(Event::Derived { topic, kind: Kind::StageCompleted, stage, progress, at });
+        }
+        if closes_gap {
+            flags |= Verdict::RECOVERED;
+            self.close_gap(name, true);
+        }
+        if flags & Verdict::CLAMPED != 0 {
+            self.say_out_of_range(id, socket, name);
+        }
+        match ends {
+            End::No => {}
+            End::Yes => self.end_topic(id, name, frame, &mut flags),
+            End::Twice => self.completes(name, frame, envelope.has_result, &mut flags),
+        }
+        if update.interview {
+            self.interview_news(name, envelope);
+        }
+        if envelope.kind == Kind::StageCompleted
+            && envelope.data_available != Some(false)
+            && self.config.fetch_on_stage
+        {
+            self.fetch_analysis(name);
+        }
+        flags
+    }
+
+    /// Two frames say that a DocProc session is complete; one is delivered as its end. [docproc §4]
+    fn completes(&mut self, name: &str, frame: FrameId, has_result: bool, flags: &mut u32) {
+        let due = self.now.mono + ms(self.config.timings.completion_wait);
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        match topic.completion.take() {
+            // The second sign ends it, with or without the result: there is no third.
+            Some(first) => {
+                self.out.push_back(Output::Release(first.frame, Verdict(0)));
+                self.stats.dropped += 1;
+                self.finish_topic(name);
+            }
+            None if has_result => self.finish_topic(name),
+            None => {
+                topic.completion = Some(Completion { frame, due });
+                *flags = (*flags & !Verdict::DELIVER) | Verdict::HOLD;
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// A held completion has waited long enough.
+    pub(super) fn completion_due(&mut self, name: &str) {
+        let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) else {
+            return;
+        };
+        self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER | Verdict::SNAPSHOT)));
+        self.finish_topic(name);
+    }
+
+    fn end_topic(&mut self, id: u32, name: &str, _frame: FrameId, _flags: &mut u32) {
+        if let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) {
+            self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER)));
+        }
+        self.finish_topic(name);
+        let close_at = self.now.mono + ms(self.config.timings.close_after_end);
+        if self.profile.per_topic
+            && let Some(link) = self.links.get_mut(&id)
+            && self.topics.get(name).is_some_and(|topic| matches!(topic.wire, Wire::Ended))
+        {
+            link.close_at = Some(close_at);
+        }
+    }
+
+    fn say_out_of_range(&mut self, id: u32, socket: SocketId, topic: &str) {
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        if !core::mem::replace(&mut conn.said_out_of_range, true) {
+            self.notice(
+                NoticeKind::OutOfRange,
+                format!("a progress of {topic:?} was out of range and has been clamped"),
+            );
+        }
+    }
+
+    // --- answers ----------------------------------------------------------------------------------------------
+
+    fn reply(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        frame: FrameId,
+        ask: Ask,
+        update: Option<&Update>,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        let request = envelope.request.and_then(request_number);
+        let key = answer_key(ask, envelope);
+        let awaited = self.take_awaited(id, socket, request, |what| match what {
+            Awaiting::Subscribe { topic, .. } => ask == Ask::Subscribe && envelope.topic == Some(topic),
+            Awaiting::Unsubscribe { topic } => ask == Ask::Unsubscribe && envelope.topic == Some(topic),
+            Awaiting::Authenticate => ask == Ask::Authenticate,
+            Awaiting::Ping => ask == Ask::Ping,
+            Awaiting::Command { ask: asked, key: own, .. } => *asked == ask && *own == key,
+        });
+        if let Some(awaited) = &awaited {
+            self.stats.last_round_trip = Some(self.now.mono - awaited.sent_at);
+            self.dirty = true;
+        }
+        self.soft_authenticate(id, socket, frame);
+        let mut flags = Verdict::DELIVER;
+        match ask {
+            Ask::Subscribe => {
+                if let Some(name) = envelope.topic {
+                    self.confirmed(name, socket);
+                    if let Some(update) = update
+                        && self.topics.get(name).is_some_and(|topic| matches!(topic.wire, Wire::Active(_)))
+                    {
+                        flags = self.update(socket, id, frame, update, envelope);
+                    }
+                }
+            }
+            Ask::Start => {
+                if let Some(name) = envelope.topic {
+                    self.interview_started(name, socket);
+                }
+            }
+            Ask::Resume => {
+                if let Some(name) = envelope.topic {
+                    self.confirmed(name, socket);
+                }
+            }
+            _ => {}
+        }
+        if let Some(update) = update
+            && ask != Ask::Subscribe
+        {
+            flags = self.update(socket, id, frame, update, envelope);
+        }
+        if let Some(Awaited { what: Awaiting::Command { id, .. }, sent_at, .. }) = awaited {
+            self.confirm_command(id, Some(frame), None, sent_at);
+        }
+        flags
+    }
+
+    /// A service that does not answer `authenticate`: the next frame that is no error confirms it. [devcontext §1]
+    fn soft_authenticate(&mut self, id: u32, socket: SocketId, frame: FrameId) {
+        if self.profile.auth_answered {
+            return;
+        }
+        let asked = |what: &Awaiting| matches!(what, Awaiting::Command { ask: Ask::Authenticate, .. });
+        let taken = self.take_awaited(id, socket, None, asked);
+        if let Some(Awaited { what: Awaiting::Command { id, .. }, sent_at, .. }) = taken {
+            self.confirm_command(id, Some(frame), None, sent_at);
+        }
+    }
+
+    fn take_awaited(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        request: Option<u64>,
+        fits: impl Fn(&Awaiting) -> bool,
+    ) -> Option<Awaited> {
+        self.links.get_mut(&id)?.conn(socket)?.take(request, fits)
+    }
+
+    // --- errors -----------------------------------------------------------------------------------------------
+
+    fn fault(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        frame: FrameId,
+        fault: Fault,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        let request = envelope.request.and_then(request_number);
+        let text = String::from(envelope.text.unwrap_or("the server gave no reason"));
+        if fault.limited {
+            self.rate_limited(id, socket, request, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        let named = request.is_some();
+        // An authentication failure that names nothing is first just that: one refresh. [devcontext §7]
+        let struck = self.links.get(&id).is_some_and(|link| link.strike.is_some());
+        if fault.auth && !named && !(struck && fault.oldest && fault.refuses) {
+            self.auth_fault(id, socket, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        if fault.refuses {
+            let awaited = self.take_awaited(id, socket, request, |what| match what {
+                Awaiting::Subscribe { topic, .. } => {
+                    fault.oldest && envelope.topic.is_none_or(|named| named == topic)
+                        || envelope.topic == Some(topic)
+                }
+                Awaiting::Command { key, .. } => {
+                    fault.oldest && envelope.topic.is_none_or(|named| key.starts_with(named))
+                }
+                _ => false,
+            });
+            match awaited {
+                Some(Awaited { what: Awaiting::Subscribe { topic, .. }, .. }) => {
+                    return self.refused_by_server(&topic, &fault, envelope, &text);
+                }
+                Some(Awaited { what: Awaiting::Command { id: command, ask, key }, .. }) => {
+                    self.command_refused(command, ask, &key, &fault, envelope, &text);
+                    return Verdict::DELIVER;
+                }
+                _ => {}
+            }
+        }
+        if fault.auth {
+            self.auth_fault(id, socket, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        match envelope.topic {
+            Some(name) if fault.ends && self.topics.contains_key(name) => {
+                let update = Update {
+                    phase: Some(crate::Phase::Failed),
+                    whole: true,
+                    end: End::Yes,
+                    ..Update::default()
+                };
+                self.update(socket, id, frame, &update, envelope)
+            }
+            Some(_) => Verdict::DELIVER,
+            None => {
+                let text = match envelope.code {
+                    Some(code) => format!("{code}: {text}"),
+                    None => text,
+                };
+                self.notice(NoticeKind::ServerError, text);
+                Verdict::DELIVER
+            }
+        }
+    }
+
+    fn auth_fault(&mut self, id: u32, socket: SocketId, envelope: &Envelope<'_>, text: &str) {
+        // Socket.IO services say so and then disconnect; the others close. Nothing waits for that.
+        if self.profile.socketio {
+            if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                conn.said_expired = true;
+            }
+            return;
+        }
+        let ruling = Ruling {
+            code: envelope.code.map(String::from),
+            ..Ruling::auth(format!("The server refused the token: {text}"))
+        };
+        self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
+    }
+
+    fn refused_by_server(&mut self, name: &str, fault: &Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
+        let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
+        // DocProc reports errors of a session in the same form as refusals. [docproc §6]
+        if topic.ever_live && self.config.service == crate::config::Service::DocProc {
+            if let Wire::Asked(_) = topic.wire {
+                topic.wire = Wire::Wished;
+            }
+            return Verdict::DELIVER;
+        }
+        let code = envelope.code.map(String::from);
+        let kind = match envelope.code {
+            Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
+            Some(_) => WhyKind::NotAllowed,
+            None if text.to_ascii_lowercase().contains("not found") => WhyKind::NotFound,
+            None => WhyKind::NotAllowed,
+        };
+        let help = match kind {
+            WhyKind::NotFound => "Check the id; it may have been deleted",
+            _ => "This user may not see it; check the id and who is signed in",
+        };
+        let why =
+            Why { kind, text: format!("The server refused it: {text}"), code, since: self.now.unix, help };
+        if fault.retryable {
+            // The server says it may be had later, so it is asked again by the confirmation's time-out.
+            self.ask_later(name);
+            return Verdict::DELIVER;
+        }
+        if topic.interview.is_some() {
+            self.set_interview(name, InterviewState::Failed);
+        }
+        self.refuse(name, why);
+        Verdict::DELIVER
+    }
+
+    fn rate_limited(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        request: Option<u64>,
+        envelope: &Envelope<'_>,
+        text: &str,
+    ) {
+        let jitter = self.rng.between(0, 1_000);
+        let now = self.now.mono;
+        let awaited = self.take_awaited(id, socket, request, |what| match what {
+            Awaiting::Subscribe { topic, .. } => envelope.topic.is_none_or(|named| named == topic),
+            Awaiting::Command { .. } => envelope.topic.is_none(),
+            Awaiting::Unsubscribe { .. } | Awaiting::Ping => envelope.topic.is_none(),
+            Awaiting::Authenticate => false,
+        });
+        match awaited.map(|awaited| awaited.what) {
+            Some(Awaiting::Subscribe { topic, .. }) => {
+                if let Some(topic) = self.topics.get_mut(&topic)
+                    && matches!(topic.wire, Wire::Asked(_))
+                {
+                    topic.wire = Wire::Wished;
+                }
+            }
+            Some(Awaiting::Command { id, .. }) => {
+                let code = Some(String::from(envelope.code.unwrap_or("RATE_LIMIT_EXCEEDED")));
+                self.fail_command(id, CommandErrorKind::Rejected, code, text, true, Sent::Yes);
+            }
+            _ => {}
+        }
+        // A service without a budget of its own limits subscribes: the pause holds for the client.
+        match self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            Some(conn) if self.profile.rate == Some(crate::dialect::RateScope::Connection) => {
+                conn.throttle.refused(now, jitter);
+            }
+            _ => self.throttle.refused(now, jitter),
+        }
+        self.notice(
+            NoticeKind::RateLimited,
+            "the service's rate limit was met; subscribing and commands pause",
+        );
+        self.dirty = true;
+    }
+}
+
+/// By what a reply that repeats no `requestId` is matched: its type and the ids it names.
+fn answer_key(ask: Ask, envelope: &Envelope<'_>) -> String {
+    let topic = envelope.topic.unwrap_or_default();
+    match ask {
+        Ask::Start => envelope.item.unwrap_or_default().into(),
+        Ask::Answer => format!("{topic} {}", envelope.question.unwrap_or_default()),
+        Ask::Pause | Ask::Resume => topic.into(),
+        _ => String::new(),
+    }
+}

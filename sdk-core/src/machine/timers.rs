@@ -1,0 +1,392 @@
+//! Time passing: everything that is due is done here, and the next such moment is found here.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::link::{Awaiting, Conn, Happening, Link, Rest, Stage};
+use super::throttle::Priority;
+use super::topics::Wire;
+use super::verdict::Ruling;
+use super::{Faults, Machine, SHARED};
+use crate::command::CommandId;
+use crate::config::ms;
+use crate::dialect::{Ask, Liveness, Outgoing};
+use crate::event::WhyKind;
+use crate::io::{CloseReason, SocketId, TokenError, Visibility};
+
+/// What has come due on one connection.
+enum Due {
+    Dial,
+    Handshake,
+    Stable,
+    Silent,
+    ProbeLost,
+    Ping,
+    Rotate,
+    Drained,
+}
+
+/// What has come due of the questions on one connection.
+enum Late {
+    Confirmation { topic: String, again: bool },
+    Command { id: CommandId, ask: Ask, sent_at: u64 },
+    Authentication,
+    Pong { sent_at: u64 },
+    Courtesy,
+}
+
+impl Machine {
+    /// Does everything that is due.
+    pub(super) fn expire(&mut self) {
+        let now = self.now.mono;
+        if self.closed {
+            return;
+        }
+        if let Some(flight) = self.tokens.flight.take_if(|flight| flight.until <= now) {
+            // Its late answer carries an old generation and is ignored.
+            self.tokens.generation = self.tokens.generation.wrapping_add(1);
+            let generation = self.tokens.generation;
+            self.tokens.flight = Some(super::tokens::Flight { generation, ..flight });
+            self.token_arrived(generation, Err(TokenError::Unavailable("it took too long".into())));
+        }
+        self.refresh_ahead();
+        if self.background_is_over() {
+            self.suspend();
+        }
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        for id in ids {
+            self.expire_link(id);
+        }
+        self.expire_topics();
+        self.expire_calls();
+    }
+
+    /// Asks for a new token before the one in use expires. [rules §2.6]
+    fn refresh_ahead(&mut self) {
+        let now = self.now.mono;
+        let interval = ms(self.config.timings.refresh_interval);
+        let too_soon = self.tokens.last_ahead.is_some_and(|last| now < last + interval);
+        let due = self.tokens.refresh_at.is_some_and(|at| at <= now);
+        if !due || too_soon || self.tokens.flight.is_some() || !self.links.values().any(Link::is_ready) {
+            return;
+        }
+        self.tokens.refresh_at = None;
+        self.tokens.last_ahead = Some(now);
+        self.ask_for_token(false, true);
+    }
+
+    fn expire_link(&mut self, id: u32) {
+        let now = self.now.mono;
+        let held_back =
+            self.is_held_back(id) || (self.visibility == Visibility::Background && self.background_is_over());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.close_at.is_some_and(|at| at <= now) {
+            return self.drop_link(id, CloseReason::Done);
+        }
+        if link.replace_at.take_if(|at| *at <= now).is_some() {
+            self.replace(id, false);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Rest::Waiting { until, force, .. } = link.rest
+            && link.live.is_none()
+            && until <= now
+            && !held_back
+        {
+            return self.begin(id, force, true);
+        }
+        let sockets: Vec<SocketId> = link.conns().map(|conn| conn.socket).collect();
+        for socket in sockets {
+            while let Some(due) = self.conn_due(id, socket) {
+                self.conn_expired(id, socket, &due);
+            }
+            while let Some(late) = self.take_late(id, socket) {
+                self.answer_is_late(id, socket, late);
+            }
+        }
+    }
+
+    /// How long this connection may be silent; `None` if its silence says nothing.
+    fn silence_limit(&self, conn: &Conn) -> Option<u64> {
+        let limit = match self.profile.liveness {
+            Liveness::ServerPings { limit, in_messages, .. } => {
+                (in_messages || self.caps.ws_ping).then_some(limit)?
+            }
+            Liveness::Engine => conn.engine.map(|(interval, timeout)| interval + timeout)?,
+            Liveness::ClientPings => return None,
+        };
+        let limit = self.config.timings.silence_limit.map_or(limit, ms);
+        let hidden = self.visibility != Visibility::Visible;
+        Some(if hidden { limit.max(ms(self.config.timings.hidden_silence_limit)) } else { limit })
+    }
+
+    fn conn_due(&self, id: u32, socket: SocketId) -> Option<Due> {
+        let now = self.now.mono;
+        let link = self.links.get(&id)?;
+        let old = link.old.iter().any(|conn| conn.socket == socket);
+        let conn = link.live.iter().chain(&link.next).chain(&link.old).find(|conn| conn.socket == socket)?;
+        if old {
+            return (conn.drain_until <= now).then_some(Due::Drained);
+        }
+        match conn.stage {
+            Stage::Token { .. } => return None,
+            Stage::Dialing { until } => return (until <= now).then_some(Due::Dial),
+            Stage::Handshake { until } => return (until <= now).then_some(Due::Handshake),
+            Stage::Ready { since, stable } => {
+                if !stable && since + ms(self.config.reconnect.stable_after) <= now {
+                    return Some(Due::Stable);
+                }
+            }
+        }
+        if conn.probe.is_some_and(|until| until <= now) {
+            return Some(Due::ProbeLost);
+        }
+        let silent = self.silence_limit(conn).is_some_and(|limit| conn.heard + limit <= now);
+        if silent && !self.faults_planted.is(Faults::IGNORE_SILENCE) {
+            return Some(Due::Silent);
+        }
+        if conn.ping_due.is_some_and(|at| at <= now) {
+            return Some(Due::Ping);
+        }
+        (conn.rotate_at.is_some_and(|at| at <= now) && link.next.is_none()).then_some(Due::Rotate)
+    }
+
+    fn conn_expired(&mut self, id: u32, socket: SocketId, due: &Due) {
+        let now = self.now.mono;
+        let lost = |kind, text: &str| Ruling::retry(kind, text);
+        match due {
+            Due::Dial => {
+                let mut ruling = lost(WhyKind::Timeout, "No connection in time: nobody answered");
+                ruling.code = Some("CONNECTION_TIMEOUT".into());
+                self.lose(id, socket, ruling, Some(CloseReason::Handshake));
+            }
+            Due::Handshake => {
+                let mut ruling = lost(
+                    WhyKind::Timeout,
+                    "The socket opened, but the server did not finish the handshake in time",
+                );
+                ruling.code = Some("CONNECTION_TIMEOUT".into());
+                self.lose(id, socket, ruling, Some(CloseReason::Handshake));
+            }
+            Due::Silent => {
+                let ruling = lost(WhyKind::Silence, "Nothing was heard from the server for too long");
+                self.lose(id, socket, ruling, Some(CloseReason::Dead));
+            }
+            Due::ProbeLost => {
+                let ruling =
+                    lost(WhyKind::Silence, "The server did not answer when asked whether it is there");
+                self.lose(id, socket, ruling, Some(CloseReason::Dead));
+            }
+            Due::Drained => {
+                let ruling =
+                    lost(WhyKind::Timeout, "The replaced connection did not give its last answers in time");
+                self.lose(id, socket, ruling, Some(CloseReason::Replaced));
+            }
+            Due::Stable => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                if link.live.as_ref().is_some_and(|conn| conn.socket == socket) {
+                    link.backoff.stable();
+                    link.strike = None;
+                    link.policy_strike = false;
+                    link.too_large = 0;
+                }
+                if let Some(conn) = link.conn(socket) {
+                    conn.stage = conn.stage.after(Happening::Lasted);
+                }
+            }
+            Due::Ping => self.keep_alive(id, socket),
+            Due::Rotate => {
+                if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                    conn.rotate_at = Some(now + ms(self.config.timings.rotate_after));
+                }
+                self.replace(id, false);
+            }
+        }
+    }
+
+    /// DevContext's ping, and Charisma's probe in a browser. [rules §2.8]
+    fn keep_alive(&mut self, id: u32, socket: SocketId) {
+        let now = self.now.mono;
+        let ping = self.profile.liveness == Liveness::ClientPings;
+        let interval = ms(if ping {
+            self.config.timings.ping_interval
+        } else {
+            self.config.timings.browser_probe_interval
+        });
+        let visible = self.visibility == Visibility::Visible;
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let quiet_since = conn.heard;
+        conn.ping_due = Some(now + interval);
+        if ping {
+            if let Some(request) = self.send(id, socket, &Outgoing::Ping) {
+                self.await_answer(id, socket, Awaiting::Ping, request, ms(self.config.timings.pong_timeout));
+            }
+        } else if visible {
+            if now - quiet_since >= interval {
+                self.probe(id);
+            } else {
+                conn.ping_due = Some(quiet_since + interval);
+            }
+        }
+    }
+
+    fn take_late(&mut self, id: u32, socket: SocketId) -> Option<Late> {
+        let now = self.now.mono;
+        let conn = self.links.get_mut(&id)?.conn(socket)?;
+        let at = conn.awaited.iter().position(|awaited| awaited.until <= now)?;
+        let awaited = conn.awaited.remove(at)?;
+        Some(match awaited.what {
+            Awaiting::Subscribe { topic, again } => Late::Confirmation { topic, again },
+            Awaiting::Command { ask: Ask::Ping, id, .. } => {
+                Late::Command { id, ask: Ask::Ping, sent_at: awaited.sent_at }
+            }
+            Awaiting::Command { id, ask, .. } => Late::Command { id, ask, sent_at: awaited.sent_at },
+            Awaiting::Authenticate => Late::Authentication,
+            Awaiting::Ping => Late::Pong { sent_at: awaited.sent_at },
+            Awaiting::Unsubscribe { .. } => Late::Courtesy,
+        })
+    }
+
+    fn answer_is_late(&mut self, id: u32, socket: SocketId, late: Late) {
+        match late {
+            Late::Confirmation { topic, again } => self.confirmation_late(id, socket, &topic, again),
+            Late::Command { id: command, ask, sent_at } => self.answer_late(command, ask, sent_at),
+            Late::Authentication => {
+                let ruling =
+                    Ruling::retry(WhyKind::Timeout, "The server did not answer the new token in time");
+                self.lose(id, socket, ruling, Some(CloseReason::Dead));
+            }
+            Late::Pong { sent_at } => {
+                let heard = self.links.get_mut(&id).and_then(|link| link.conn(socket)).map(|conn| conn.heard);
+                // Anything that arrives proves life as well as the pong does.
+                if heard.is_some_and(|heard| heard <= sent_at)
+                    && !self.faults_planted.is(Faults::IGNORE_SILENCE)
+                {
+                    let ruling = Ruling::retry(WhyKind::Silence, "The server did not answer a ping in time");
+                    self.lose(id, socket, ruling, Some(CloseReason::Dead));
+                }
+            }
+            Late::Courtesy => {}
+        }
+    }
+
+    fn expire_topics(&mut self) {
+        let now = self.now.mono;
+        let due: Vec<String> = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| {
+                topic.linger_until.is_some_and(|at| at <= now)
+                    || topic.gap_due.is_some_and(|at| at <= now)
+                    || topic.completion.is_some_and(|completion| completion.due <= now)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in due {
+            let Some(topic) = self.topics.get(&name) else { continue };
+            let (linger, gap) = (topic.linger_until, topic.gap_due);
+            if topic.completion.is_some_and(|completion| completion.due <= now) {
+                self.completion_due(&name);
+            }
+            if gap.is_some_and(|at| at <= now) {
+                self.close_gap(&name, false);
+            }
+            if linger.is_some_and(|at| at <= now) {
+                self.linger_over(&name);
+            }
+        }
+    }
+
+    /// The next moment at which something is due.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        if self.closed {
+            return None;
+        }
+        let mut due = Soonest::default();
+        due.add(self.tokens.flight.as_ref().map(|flight| flight.until));
+        if self.tokens.flight.is_none() && self.links.values().any(Link::is_ready) {
+            let not_before =
+                self.tokens.last_ahead.map_or(0, |last| last + ms(self.config.timings.refresh_interval));
+            due.add(self.tokens.refresh_at.map(|at| at.max(not_before)));
+        }
+        let active =
+            self.links.values().any(|link| link.live.is_some() || matches!(link.rest, Rest::Waiting { .. }));
+        if active {
+            due.add(self.background_since.map(|since| since + ms(self.config.timings.background_grace)));
+        }
+        for (id, link) in &self.links {
+            due.add(link.close_at);
+            if link.is_ready() {
+                due.add(link.replace_at);
+            }
+            if let Rest::Waiting { until, .. } = link.rest
+                && link.live.is_none()
+                && !self.is_held_back(*id)
+            {
+                due.add(Some(until));
+            }
+            for conn in link.live.iter().chain(&link.next) {
+                self.conn_deadlines(link, conn, &mut due);
+            }
+            for conn in &link.old {
+                due.add(Some(conn.drain_until));
+                due.add(conn.awaited.iter().map(|awaited| awaited.until).min());
+            }
+        }
+        for topic in self.topics.values() {
+            due.add(topic.linger_until);
+            due.add(topic.gap_due);
+            due.add(topic.completion.map(|completion| completion.due));
+        }
+        if self.topics.values().any(|topic| topic.desired() && matches!(topic.wire, Wire::Wished)) {
+            due.add(self.subscribe_due());
+        }
+        due.add(self.commands_due());
+        due.0
+    }
+
+    fn conn_deadlines(&self, link: &Link, conn: &Conn, due: &mut Soonest) {
+        match conn.stage {
+            Stage::Token { .. } => {}
+            Stage::Dialing { until } | Stage::Handshake { until } => due.add(Some(until)),
+            Stage::Ready { since, stable } => {
+                if !stable {
+                    due.add(Some(since + ms(self.config.reconnect.stable_after)));
+                }
+                due.add(conn.probe);
+                due.add(self.silence_limit(conn).map(|limit| conn.heard + limit));
+                due.add(conn.ping_due);
+                if link.next.is_none() {
+                    due.add(conn.rotate_at);
+                }
+                due.add(conn.awaited.iter().map(|awaited| awaited.until).min());
+            }
+        }
+    }
+
+    /// When the budget lets the next subscribe out.
+    fn subscribe_due(&self) -> Option<u64> {
+        let link = self.links.get(&SHARED).filter(|link| link.is_ready())?;
+        let conn = link.live.as_ref()?;
+        let asking = conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }));
+        if self.profile.one_at_a_time && asking {
+            return None;
+        }
+        let budget = match self.profile.rate {
+            Some(_) => self.budget_at(SHARED, Priority::Low),
+            None => self.throttle.paused_until(),
+        };
+        Some(budget.max(self.now.mono + 1)).filter(|_| budget > self.now.mono)
+    }
+}
+
+/// The earliest of several moments.
+#[derive(Default)]
+struct Soonest(Option<u64>);
+
+impl Soonest {
+    fn add(&mut self, at: Option<u64>) {
+        if let Some(at) = at {
+            self.0 = Some(self.0.map_or(at, |soonest| soonest.min(at)));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the token stands: the call under way, the token in use, when to ask ahead. [rules §2.6]
+
+use crate::config::{Timings, TokenSource, ms};
+use crate::io::Token;
+use crate::time::Now;
+
+/// A call of the provider that is under way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub generation: u32,
+    pub force: bool,
+    /// Whether it was made ahead of an expiry rather than for an attempt.
+    pub ahead: bool,
+    pub until: u64,
+}
+
+/// Everything known about tokens, which outlives connections.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub source: TokenSource,
+    /// The newest token.
+    pub current: Option<Token>,
+    /// A token the app has set; the next attempt uses it without asking.
+    pub pushed: bool,
+    pub flight: Option<Flight>,
+    pub generation: u32,
+    /// When to ask ahead of the expiry.
+    pub refresh_at: Option<u64>,
+    pub last_ahead: Option<u64>,
+}
+
+impl Tokens {
+    pub(super) fn new(source: TokenSource) -> Self {
+        let current = match &source {
+            TokenSource::Static(token) => Some(token.clone()),
+            _ => None,
+        };
+        Self {
+            source,
+            current,
+            pushed: false,
+            flight: None,
+            generation: 0,
+            refresh_at: None,
+            last_ahead: None,
+        }
+    }
+
+    /// Whether tokens can be had anew.
+    pub(super) const fn has_provider(&self) -> bool {
+        matches!(self.source, TokenSource::Provider)
+    }
+
+    /// Takes a token into use; false if it looks expired already.
+    pub(super) fn accept(&mut self, token: Token, timings: &Timings, now: Now) -> bool {
+        let mut plausible = true;
+        self.refresh_at = None;
+        if self.has_provider()
+            && let Some(expires_at) = token.expires_at
+        {
+            let left = expires_at.saturating_sub(now.unix);
+            plausible = left > 0;
+            if plausible {
+                let margin = ms(timings.refresh_margin).max(left / 10);
+                let wait = left.saturating_sub(margin).max(ms(timings.refresh_interval).min(left / 2));
+                self.refresh_at = Some(now.mono + wait);
+            }
+        }
+        self.current = Some(token);
+        plausible
+    }
+
+    /// Whether the token in use expires within the margin and a new one is on its way or due.
+    pub(super) fn is_being_renewed(&self, timings: &Timings, now: Now) -> bool {
+        let Some(expires_at) = self.current.as_ref().and_then(|token| token.expires_at) else { return false };
+        let close =
+            expires_at <= now.unix.saturating_add(ms(timings.refresh_margin)) && expires_at > now.unix;
+        close && (self.flight.is_some() || self.refresh_at.is_some())
+    }
+}

@@ -1,0 +1,374 @@
+//! Wishes: handles counted, topics asked once per connection, confirmed, refused, ended. [rules §2.4, §2.5]
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::link::{Awaiting, Link};
+use super::throttle::Priority;
+use super::topics::{Topic, Wire};
+use super::{Faults, Machine, SHARED};
+use crate::command::{CommandErrorKind, CommandId, Sent};
+use crate::config::ms;
+use crate::dialect::{Outgoing, Recovers};
+use crate::envelope::{Envelope, Kind, Status};
+use crate::event::{Event, InterviewState, SubscriptionState, Why};
+use crate::io::SocketId;
+use crate::snapshot::{Phase, Snapshot};
+
+/// How many interviews that are over keep their pictures.
+const FINISHED_INTERVIEWS: usize = 64;
+
+impl Machine {
+    pub(super) fn subscribe(&mut self, id: CommandId, name: String, keep: bool) {
+        if let Err(why) = super::route::check_id(&name) {
+            return self.fail_command(id, CommandErrorKind::Invalid, None, &why, false, Sent::No);
+        }
+        let order = self.next_order;
+        self.next_order += 1;
+        let topic = self.topics.entry(name.clone()).or_insert_with(|| Topic {
+            order,
+            snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
+            ..Topic::default()
+        });
+        topic.handles += 1;
+        topic.keep |= keep;
+        topic.linger_until = None;
+        if topic.interview.is_none() && matches!(topic.wire, Wire::Refused(_) | Wire::Ended) {
+            // A new subscribe starts anew.
+            let handles = topic.handles;
+            *topic = Topic {
+                handles,
+                keep,
+                order,
+                snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
+                said: topic.said.take(),
+                ..Topic::default()
+            };
+            // The connection of the ended one may still be closing.
+            let closing: Vec<u32> = self
+                .links
+                .iter()
+                .filter(|(_, link)| link.topic.as_ref() == Some(&name))
+                .map(|(id, _)| *id)
+                .collect();
+            for link in closing {
+                self.drop_link(link, crate::io::CloseReason::Done);
+            }
+        }
+        topic_may_connect(&mut self.links);
+        self.dirty = true;
+        self.done(id);
+    }
+
+    pub(super) fn unsubscribe(&mut self, name: &str) {
+        let linger = self.now.mono + ms(self.config.timings.linger);
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        topic.handles = topic.handles.saturating_sub(1);
+        self.dirty = true;
+        if topic.handles > 0 || topic.interview.is_some() {
+            return;
+        }
+        match topic.wire {
+            Wire::Refused(_) | Wire::Ended => {
+                self.forget(name);
+            }
+            _ => topic.linger_until = Some(linger),
+        }
+    }
+
+    /// The linger is over: nobody wants the topic any more.
+    pub(super) fn linger_over(&mut self, name: &str) {
+        let Some(topic) = self.forget(name) else { return };
+        let (Wire::Active(socket) | Wire::Asked(socket)) = topic.wire else { return };
+        if self.profile.per_topic {
+            return;
+        }
+        self.leave(name, socket);
+    }
+
+    /// Forgets a topic; what it held back is delivered first.
+    fn forget(&mut self, name: &str) -> Option<Topic> {
+        let topic = self.topics.remove(name)?;
+        if let Some(completion) = topic.completion {
+            self.out.push_back(crate::io::Output::Release(
+                completion.frame,
+                crate::envelope::Verdict(crate::envelope::Verdict::DELIVER),
+            ));
+        }
+        self.dirty = true;
+        Some(topic)
+    }
+
+    /// Tells the server that a topic is no longer wanted.
+    fn leave(&mut self, name: &str, socket: SocketId) {
+        let Some(id) = self.link_of(socket) else { return };
+        // A budget that is used up may lose this courtesy: the server forgets with the connection.
+        if self.budget_at(id, Priority::Low) > self.now.mono {
+            return;
+        }
+        if let Some(request) = self.send(id, socket, &Outgoing::Unsubscribe { topic: name }) {
+            let what = Awaiting::Unsubscribe { topic: name.into() };
+            self.await_answer(id, socket, what, request, ms(self.config.timings.confirm_timeout));
+        }
+    }
+
+    /// Asks for every desired topic that is not asked on the connection in use, in the order of the wishes.
+    pub(super) fn sync_topics(&mut self) {
+        if self.profile.per_topic || self.closed {
+            return;
+        }
+        let now = self.now.mono;
+        let Some(socket) = self.links.get_mut(&SHARED).and_then(Link::ready).map(|conn| conn.socket) else {
+            return;
+        };
+        let held_back = self.profile.auth_in_band
+            && self.tokens.has_provider()
+            && self.tokens.is_being_renewed(&self.config.timings, self.now);
+        if held_back {
+            return;
+        }
+        let mut wished: Vec<(bool, u64, String)> = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.desired() && matches!(topic.wire, Wire::Wished))
+            .map(|(name, topic)| (topic.interview.is_some(), topic.order, name.clone()))
+            .collect();
+        wished.sort();
+        for (interview, _, name) in wished {
+            let asking = self.links.get_mut(&SHARED).and_then(Link::ready).is_some_and(|conn| {
+                conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }))
+            });
+            let paused = self.profile.rate.is_none() && self.throttle.paused_until() > now;
+            if (self.profile.one_at_a_time && asking) || paused || self.budget_at(SHARED, Priority::Low) > now
+            {
+                return;
+            }
+            self.ask(&name, interview, socket, false);
+        }
+    }
+
+    fn ask(&mut self, name: &str, interview: bool, socket: SocketId, again: bool) {
+        if self.faults_planted.is(Faults::FORGET_RESUBSCRIBE)
+            && self.topics.get(name).is_some_and(|topic| topic.ever_live)
+        {
+            return;
+        }
+        let wish = if interview {
+            Outgoing::ResumeInterview { session: name }
+        } else {
+            Outgoing::Subscribe { topic: name }
+        };
+        let Some(request) = self.send(SHARED, socket, &wish) else { return };
+        if self.faults_planted.is(Faults::SUBSCRIBE_TWICE) {
+            self.send(SHARED, socket, &wish);
+        }
+        let within = ms(self.config.timings.confirm_timeout);
+        self.await_answer(SHARED, socket, Awaiting::Subscribe { topic: name.into(), again }, request, within);
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.wire = Wire::Asked(socket);
+        }
+        self.dirty = true;
+    }
+
+    /// A confirmation did not come in time: asked once more, then the link is replaced.
+    pub(super) fn confirmation_late(&mut self, id: u32, socket: SocketId, name: &str, again: bool) {
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        if topic.wire != Wire::Asked(socket) {
+            return;
+        }
+        if again {
+            let ruling = super::verdict::Ruling::retry(
+                crate::event::WhyKind::Timeout,
+                alloc::format!("The server did not confirm {name:?} although it was asked twice"),
+            );
+            return self.lose(id, socket, ruling, Some(crate::io::CloseReason::Dead));
+        }
+        let interview = topic.interview.is_some();
+        if topic.desired() {
+            self.ask(name, interview, socket, true);
+        } else {
+            topic.wire = Wire::Wished;
+        }
+    }
+
+    /// The server says it may be had later: wait as for a confirmation, then ask again.
+    pub(super) fn ask_later(&mut self, name: &str) {
+        let within = ms(self.config.timings.confirm_timeout);
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        if let Wire::Asked(socket) = topic.wire
+            && let Some(id) = self.link_of(socket)
+        {
+            let what = Awaiting::Subscribe { topic: name.into(), again: false };
+            self.await_answer(id, socket, what, 0, within);
+        }
+    }
+
+    /// The server has confirmed a topic on this socket; "already subscribed" is success too.
+    pub(super) fn confirmed(&mut self, name: &str, socket: SocketId) {
+        let recovers = self.profile.recovers;
+        let now = self.now;
+        let wait = now.mono + ms(self.config.timings.completion_wait);
+        // The answer may come by an older connection or for a topic that is no longer wanted.
+        let current =
+            self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        if !current
+            || matches!(topic.wire, Wire::Refused(_) | Wire::Ended)
+            || topic.wire == Wire::Active(socket)
+        {
+            return;
+        }
+        topic.wire = Wire::Active(socket);
+        topic.prior = None;
+        topic.seen.clear();
+        topic.restarts = true;
+        topic.ever_live = true;
+        if topic.snapshot.stale_since.take().is_some() {
+            self.event(Event::Snapshot { topic: name.into() });
+        }
+        self.dirty = true;
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        if topic.gap_since.is_none() {
+            return;
+        }
+        match recovers {
+            Recovers::FirstFrame => topic.gap_due = Some(wait),
+            Recovers::Confirmation => self.close_gap(name, true),
+            Recovers::Nothing => self.close_gap(name, false),
+        }
+    }
+
+    /// Tells that a topic may have missed something, once. [rules §2.4]
+    pub(super) fn close_gap(&mut self, name: &str, recovered: bool) {
+        let until = self.now.unix;
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        topic.gap_due = None;
+        if let Some(since) = topic.gap_since.take()
+            && !self.faults_planted.is(Faults::NO_GAP)
+        {
+            self.event(Event::Gap { topic: name.into(), since, until, recovered });
+        }
+    }
+
+    /// The server will not have a topic.
+    pub(super) fn refuse(&mut self, name: &str, why: Why) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.wire = Wire::Refused(why);
+            topic.prior = None;
+            topic.gap_since = None;
+            topic.gap_due = None;
+        }
+        self.dirty = true;
+    }
+
+    /// A topic is over: its subscription ends, unless it is kept.
+    pub(super) fn finish_topic(&mut self, name: &str) {
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        topic.snapshot.terminal = true;
+        topic.gap_since = None;
+        topic.gap_due = None;
+        self.dirty = true;
+        if topic.keep && topic.interview.is_none() {
+            return;
+        }
+        let wire = core::mem::replace(&mut topic.wire, Wire::Ended);
+        topic.prior = None;
+        let interview = topic.interview.is_some();
+        if let (Wire::Active(socket) | Wire::Asked(socket), false, false) =
+            (wire, self.profile.per_topic, interview)
+        {
+            self.leave(name, socket);
+        }
+        if interview {
+            self.set_interview(name, InterviewState::Complete);
+            self.forget_old_interviews();
+        }
+    }
+
+    // --- interviews -------------------------------------------------------------------------------------------
+
+    /// The server has begun an interview: from now on it is a wish.
+    pub(super) fn interview_started(&mut self, name: &str, socket: SocketId) {
+        let order = self.next_order;
+        self.next_order += 1;
+        let topic = self.topics.entry(name.into()).or_insert_with(|| Topic { order, ..Topic::default() });
+        topic.snapshot.topic = name.into();
+        topic.wire = Wire::Active(socket);
+        topic.ever_live = true;
+        if topic.interview.is_none() {
+            topic.interview = Some(InterviewState::Starting);
+        }
+        self.set_interview(name, InterviewState::Active);
+        self.dirty = true;
+    }
+
+    /// What a frame says of an interview's state.
+    pub(super) fn interview_news(&mut self, name: &str, envelope: &Envelope<'_>) {
+        match envelope.kind {
+            Kind::InterviewPaused => {
+                let can_resume = envelope.can_resume.unwrap_or(true);
+                self.set_interview(name, InterviewState::Paused { can_resume });
+                if let Some(topic) = self.topics.get_mut(name) {
+                    topic.snapshot.phase = Phase::NeedsInput;
+                }
+            }
+            Kind::InterviewResumed | Kind::InterviewStarted => {
+                self.set_interview(name, InterviewState::Active)
+            }
+            Kind::AnswerEvaluated if envelope.status != Some(Status::Complete) => {}
+            _ => {}
+        }
+    }
+
+    fn forget_old_interviews(&mut self) {
+        let over = |topic: &Topic| {
+            matches!(topic.interview, Some(InterviewState::Complete | InterviewState::Failed))
+                && topic.handles == 0
+        };
+        while self.topics.values().filter(|topic| over(topic)).count() > FINISHED_INTERVIEWS {
+            let oldest =
+                self.topics.iter().filter(|(_, topic)| over(topic)).min_by_key(|(_, topic)| topic.order);
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else { return };
+            self.topics.remove(&name);
+        }
+    }
+
+    // --- telling ----------------------------------------------------------------------------------------------
+
+    /// Tells which subscriptions have changed their state, and marks pictures stale.
+    pub(super) fn announce_topics(&mut self) {
+        let unix = self.now.unix;
+        let mut news: Vec<(String, Option<SubscriptionState>, bool)> = Vec::new();
+        for (name, topic) in &mut self.topics {
+            let state = topic.state();
+            let mut stale = false;
+            if state == SubscriptionState::Pending && topic.ever_live && topic.snapshot.stale_since.is_none()
+            {
+                topic.snapshot.stale_since = Some(topic.gap_since.unwrap_or(unix));
+                stale = true;
+            }
+            let changed = topic.said.as_ref() != Some(&state);
+            if changed {
+                topic.said = Some(state.clone());
+            }
+            if changed || stale {
+                news.push((name.clone(), changed.then_some(state), stale));
+            }
+        }
+        for (topic, state, stale) in news {
+            if let Some(state) = state {
+                self.event(Event::Subscription { topic: topic.clone(), state });
+            }
+            if stale {
+                self.event(Event::Snapshot { topic });
+            }
+        }
+    }
+}
+
+/// A connection that had finished may begin again: there is a new wish.
+fn topic_may_connect(links: &mut alloc::collections::BTreeMap<u32, Link>) {
+    for link in links.values_mut() {
+        link.finished = false;
+    }
+}
