@@ -2,8 +2,8 @@
 //!
 //! **Tokens and logs.** tungstenite writes every request and every frame it sends into `log` at TRACE, tokens included,
 //! and a library may neither lower the level for a whole program nor choose the `log` features of others. So what may
-//! hold a token does not pass through its printing parts: the upgrade request is hyper's ([`http`]), which logs
-//! nothing, and text frames are written by us ([`wire`]). What it still prints at TRACE is what the *server* sent, and
+//! hold a token does not pass through its printing parts: the upgrade request is hyper's (`http.rs`), which logs
+//! nothing, and text frames are written by us (`wire.rs`). What it still prints at TRACE is what the *server* sent, and
 //! pongs. rustls is built without its logging; our own lines (target `steadfast`) name host and port, never a URL.
 //! A test lets everything log at its loudest and looks for a token. [rules §2.15]
 
