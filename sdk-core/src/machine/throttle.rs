@@ -84,7 +84,7 @@ mod tests {
             throttle.sent(now);
         }
         assert!(now < 10_000);
-        assert_eq!(throttle.left(&limits), 0);
+        assert_eq!(throttle.left(&limits, now), 0);
         assert_eq!(throttle.ready_at(&limits, Priority::High), 60_000);
     }
 
