@@ -1,4 +1,16 @@
-//! The control API under `/_mock/`.
+//! The control API under `/_mock/`. All bodies are JSON; what is not known is refused with 400 and `{error}`.
+//!
+//! | request | body or query | answer |
+//! |---|---|---|
+//! | `POST emit` | `{service, topic, event?, data, to?}` | `{delivered}` |
+//! | `GET`, `POST topics` | `{service, topic, owner?, members?}` | all topics; `{topic}` |
+//! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
+//! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}` | the rules; the rule; `{removed}` |
+//! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
+//! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
+//! | `GET connections` | | the open realtime connections |
+//! | `POST tokens` | `{sub, role?, ttl?}` | `{token, expires_in}` |
+//! | `POST reset` | | everything as at the start, connections left open |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

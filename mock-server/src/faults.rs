@@ -290,6 +290,18 @@ impl Faults {
         if let Some(why) = rule.action.misfit(when) {
             return Err(why.to_owned());
         }
+        let wanted = &rule.matching;
+        if when == When::Upgrade && wanted.user.is_some() {
+            return Err("at the upgrade the user is not known yet: leave `user` out".to_owned());
+        }
+        if when == When::Upgrade
+            && wanted.topic.is_some()
+            && wanted.service.is_some_and(|service| service != Service::TherapyBridge)
+        {
+            return Err(
+                "at the upgrade the topic is known on therapybridge only: leave `topic` out".to_owned()
+            );
+        }
         if rule.times == Some(0) || rule.matching.nth == Some(0) {
             return Err("`times` and `nth` count from 1".to_owned());
         }
@@ -349,7 +361,9 @@ impl Faults {
     /// `websocket` or `polling`.
     pub(crate) fn at_upgrade(&self, world: &World, on: &Connection, transport: &str) -> UpgradePlan {
         let mut plan = UpgradePlan::default();
-        for action in self.actions(When::Upgrade, on, None, Some(transport)) {
+        // Only where the address names the topic it is known by now.
+        let topic = on.path.rsplit('/').next().filter(|_| on.service == Service::TherapyBridge);
+        for action in self.actions(When::Upgrade, on, topic, Some(transport)) {
             note(world, on, &action);
             match action {
                 Action::Refuse { status, retry_after } => plan.refuse = Some((status, retry_after)),

@@ -112,8 +112,22 @@ impl Options {
         self.set = found.chain(given).collect();
     }
 
+    fn check_origins(&self) -> Result<(), OptionsError> {
+        let is_origin = |text: &str| {
+            let host = text.split_once("://").map(|(_, host)| host.trim_end_matches('/'));
+            text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ']))
+        };
+        match self.cors_origin.iter().find(|origin| !is_origin(origin)) {
+            None => Ok(()),
+            Some(odd) => Err(OptionsError(format!(
+                "--cors-origin: `{odd}` is no origin: write scheme, host and port, for example http://localhost:5173"
+            ))),
+        }
+    }
+
     /// The switches as these options set them.
     pub(crate) fn switches(&self) -> Result<Switches, OptionsError> {
+        self.check_origins()?;
         let switches = Switches::default();
         let mut assignments = Vec::new();
         for service in ["saga", "docproc"] {
@@ -178,6 +192,19 @@ mod tests {
         assert_eq!(switches.text(&crate::switches::CHARISMA_REPLAY), "off");
         assert_eq!(switches.number(&crate::switches::SAGA_RATE_LIMIT), 7);
         assert_eq!(switches.text(&crate::switches::DOCPROC_PING_INTERVAL), "300");
+    }
+
+    #[test]
+    fn an_origin_has_scheme_and_host_only() {
+        let with = |origin: &str| {
+            Options { cors_origin: vec![origin.to_owned()], ..Options::for_tests() }.switches().map(|_| ())
+        };
+        for good in ["*", "http://localhost:5173", "https://app.example/", "capacitor://localhost"] {
+            assert!(with(good).is_ok(), "{good}");
+        }
+        for bad in ["", "localhost:5173", "http://a.example/path", "https://"] {
+            assert!(with(bad).unwrap_err().to_string().contains("http://localhost:5173"), "{bad}");
+        }
     }
 
     #[test]

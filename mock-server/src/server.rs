@@ -180,12 +180,17 @@ impl MockServer {
             let http = self.service_url(service);
             let base = if service.is_socket_io() { http } else { http.replacen("http", "ws", 1) };
             let token = self.token("u1");
+            let socket = self.socket_url(service, "{session_id}");
+            let own_port = if self.world.options.dev_ports {
+                format!(" and at port {}", service.dev_port())
+            } else {
+                String::new()
+            };
             self.world.console.say(
                 "ready",
                 &format!(
-                    "{service} is ready at {}\n  token {token}\n  try   cargo run --example watch -- {service} {base} \
-                     --topic {topic} --token {token}",
-                    self.socket_url(service, "{session_id}")
+                    "{service} is ready at {socket}{own_port}\n  token {token}\n  try   cargo run --example watch -- \
+                     {service} {base} --topic {topic} --token {token}"
                 ),
             );
         }

@@ -60,7 +60,7 @@ impl Wires {
     pub(crate) fn hold(&self, resume_after: Option<Duration>) {
         let mut bundle = self.lock();
         bundle.held = true;
-        bundle.wires.iter().for_each(|wire| wire.hold());
+        bundle.wires.iter().for_each(Wire::hold);
         if let Some(pause) = resume_after {
             let wires = self.clone();
             tokio::spawn(async move {

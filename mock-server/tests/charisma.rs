@@ -300,7 +300,7 @@ async fn nothing_of_a_session_comes_after_its_unsubscribe() {
 }
 
 #[tokio::test]
-async fn oversize_binary_and_invalid_utf8_have_their_ends() {
+async fn binary_and_oversize_messages_have_their_answers() {
     use futures_util::SinkExt;
     let server = start(Options::for_tests().with("charisma.max_message=200")).await;
     let mut client = Client::of(&server, C, "u1").await;

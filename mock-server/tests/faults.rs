@@ -82,6 +82,23 @@ async fn raw_upgrade(server: &MockServer) -> TcpStream {
 }
 
 #[tokio::test]
+async fn what_breaks_the_protocol_is_closed_with_its_code() {
+    let server = start(Options::for_tests()).await;
+    for (frame, code) in [
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xff][..], 1007_u16), // invalid UTF-8
+        (&[0x81, 0x01, b'x'], 1002),                     // not masked
+        (&[0xf1, 0x80, 0, 0, 0, 0], 1002),               // reserved bits
+        (&[0x83, 0x80, 0, 0, 0, 0], 1002),               // an opcode that does not exist
+    ] {
+        let mut raw = raw_upgrade(&server).await;
+        raw.write_all(frame).await.unwrap();
+        let mut answer = [0; 4];
+        soon(raw.read_exact(&mut answer)).await.unwrap();
+        assert_eq!((answer[0], u16::from_be_bytes([answer[2], answer[3]])), (0x88, code), "{frame:x?}");
+    }
+}
+
+#[tokio::test]
 async fn fin_and_rst_are_what_they_say() {
     let server = start(Options::for_tests()).await;
     for (how, reset) in [("fin", false), ("rst", true)] {
@@ -161,6 +178,17 @@ async fn upgrades_are_refused_with_any_status_and_retry_after() {
     }
     Client::open(&url).await;
     assert_eq!(server.faults().last().unwrap().applied, 2);
+}
+
+#[tokio::test]
+async fn one_session_of_several_can_be_refused_where_the_address_names_it() {
+    let server = start(Options::for_tests()).await;
+    fault(&server, json!({"match": {"topic": "quiet-2"}, "action": {"do": "refuse", "status": 503}})).await;
+    let url = |session: &str| {
+        format!("{}?token={}", server.socket_url(Service::TherapyBridge, session), server.token("u1"))
+    };
+    Client::open(&url("quiet-1")).await;
+    assert_eq!(Client::try_open(&url("quiet-2"), &[]).await.err().unwrap().0, 503);
 }
 
 #[tokio::test]
@@ -283,6 +311,11 @@ async fn a_wrong_rule_is_refused_and_says_why() {
         (json!({"action": {"do": "refuse", "status": 200}}), "status"),
         (json!({"action": {"do": "inject", "hex": "0"}}), "hex"),
         (json!({"action": {"do": "swallow"}, "times": 0}), "times"),
+        (json!({"action": {"do": "refuse", "status": 503}, "match": {"user": "u1"}}), "user"),
+        (
+            json!({"action": {"do": "refuse", "status": 503}, "match": {"service": "saga", "topic": "t"}}),
+            "topic",
+        ),
     ] {
         let (status, body) = post(&server, "/_mock/faults", rule).await;
         assert_eq!(status, 400);

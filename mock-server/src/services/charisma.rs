@@ -1,4 +1,4 @@
-//! Charisma [charisma]: upload and OCR sessions, `action`/`payload` up, `type` down.
+//! Charisma [charisma §1]: upload and OCR sessions, `action`/`payload` up, `type` down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::topic::Meaning;
 use crate::world::World;
 use crate::ws::{self, Habits, Out, Session};
 
-/// Frames of `session_upload_progress` in an upload: within 10 to 20 [charisma §8].
+/// Frames of `session_upload_progress` in an upload: within 10 to 20 [charisma §7.6].
 const UPLOAD_FRAMES: u8 = 12;
 /// What the flow waits for before it completes.
 const OCR: &str = "ocr";
@@ -157,7 +157,7 @@ struct Talk {
     json_ping: Option<(Instant, Duration)>,
 }
 
-/// A message from the client [charisma §3].
+/// A message from the client [charisma §2].
 #[derive(Deserialize)]
 #[serde(tag = "action", content = "payload", rename_all = "lowercase")]
 enum Said {
@@ -246,7 +246,7 @@ impl Talk {
         out.send(Frame::new("unsubscribed", body).about(session));
     }
 
-    /// Tokens are looked at again on each message [charisma §7.1].
+    /// Tokens are looked at again on each message [charisma §4.5].
     fn still_welcome(&self, out: &mut Out) -> bool {
         let expired = self.who.as_ref().is_some_and(Identity::expired);
         if !expired || self.world.switches.is(&s::CHARISMA_EXPIRED, "ignore") {
@@ -325,7 +325,7 @@ fn read(text: &str) -> Result<Said, String> {
     }
 }
 
-/// A `session_error` [charisma §4]; without a session it concerns the connection.
+/// A `session_error` [charisma §3.7]; without a session it concerns the connection.
 fn failure(session: Option<&str>, code: &str, message: &str) -> Frame {
     let mut body =
         json!({"type": "session_error", "status": "error", "error": {"code": code, "message": message}});

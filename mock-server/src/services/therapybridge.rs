@@ -1,4 +1,4 @@
-//! TherapyBridge [therapybridge]: the progress of one recording's processing, one connection for each session.
+//! TherapyBridge [therapybridge §1]: the progress of one recording's processing, one connection for each session.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ use crate::ws::{self, Habits, Out, Session};
 
 const ROLES: [&str; 3] = ["therapist", "patient", "admin"];
 const MINUTE: Duration = Duration::from_secs(60);
-/// A session whose recording goes through all statuses within their ranges [therapybridge §5].
+/// A session whose recording goes through all statuses within their ranges [therapybridge §3.3].
 const STAGES: [(&str, u8, &str); 12] = [
     ("uploading", 0, "Uploading audio file..."),
     ("uploading", 10, "Uploading audio file..."),
@@ -133,7 +133,7 @@ impl Connects {
     }
 }
 
-/// Why a session may not be followed [therapybridge §8].
+/// Why a session may not be followed [therapybridge §4.3].
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     NoToken,
@@ -283,7 +283,7 @@ impl Session for Talk {
         }
     }
 
-    /// All that a client may say is that it has seen a ping [therapybridge §6].
+    /// All that a client may say is that it has seen a ping [therapybridge §2.1].
     fn text(&mut self, text: &str, out: &mut Out) {
         #[derive(Deserialize)]
         #[serde(tag = "type", rename_all = "lowercase")]

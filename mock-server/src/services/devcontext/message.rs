@@ -1,4 +1,4 @@
-//! DevContext's messages from the client [devcontext §1], read strictly: what is not in the schema is refused.
+//! DevContext's messages from the client [devcontext §2], read strictly: what is not in the schema is refused.
 
 use serde::Deserialize;
 use serde_json::Value;

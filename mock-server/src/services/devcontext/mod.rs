@@ -1,4 +1,4 @@
-//! DevContext [devcontext]: staged analyses of repositories, and live interviews about them.
+//! DevContext [devcontext §1]: staged analyses of repositories, and live interviews about them.
 
 use axum::extract::{OriginalUri, Path, Query, Request, State};
 use axum::http::HeaderMap;
@@ -145,14 +145,14 @@ async fn connect(
     knock.accept(&world, habits, talk)
 }
 
-/// A token among the subprotocols: after the word `bearer`, or a JWT by itself. Answers what to choose, and the token.
+/// A token among the subprotocols: the only one, or the one after `bearer`. Answers what to choose, and the token.
 fn subprotocol(headers: &HeaderMap) -> Option<(String, String)> {
     let offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let mut words = offered.split(',').map(str::trim);
-    let first = words.next()?;
-    match words.next() {
-        Some(token) if first.eq_ignore_ascii_case("bearer") => Some((first.to_owned(), token.to_owned())),
-        _ => (first.matches('.').count() == 2).then(|| (first.to_owned(), first.to_owned())),
+    let words: Vec<_> = offered.split(',').map(str::trim).collect();
+    match words[..] {
+        [token] => Some((token.to_owned(), token.to_owned())),
+        [word, token, ..] if word.eq_ignore_ascii_case("bearer") => Some((word.to_owned(), token.to_owned())),
+        _ => None,
     }
 }
 

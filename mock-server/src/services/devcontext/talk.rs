@@ -35,7 +35,7 @@ pub(super) struct Talk {
     rate: Window,
 }
 
-/// An error message's code, text and whether trying again may help [devcontext §2.6].
+/// An error message's code, text and whether trying again may help [devcontext §3.17].
 type Error = (&'static str, String, bool);
 
 fn invalid(why: impl Into<String>) -> Error {
