@@ -53,6 +53,7 @@ async fn a_session_is_followed_from_upload_to_complete() {
     assert!((uploads[0], *uploads.last().unwrap()) == (0.0, 1.0) && uploads.is_sorted());
     statuses.dedup();
     assert_eq!(statuses, ["uploading", "analysis_in_progress", "verifying_ocr", "complete"]);
+    drop(client);
     server.shutdown().await;
 }
 

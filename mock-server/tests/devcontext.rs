@@ -75,6 +75,7 @@ async fn an_analysis_completes_in_three_stages() {
             http(&server, &format!("GET /devcontext/api/analysis/{path}"), headers, "").await;
         assert!(status == expected && body["error"].is_string(), "{path} {status}");
     }
+    drop(client);
     server.shutdown().await;
 }
 
