@@ -2,12 +2,16 @@
 //!
 //! No sockets, threads, clocks, randomness of its own, or JSON. The same input always gives the same output.
 
+mod attempt;
+mod auth;
 mod backoff;
 mod commands;
-mod connect;
 mod diagnose;
+mod judge;
 mod link;
+mod loss;
 mod picture;
+mod pool;
 mod receive;
 mod route;
 mod stats;
@@ -16,7 +20,9 @@ mod timers;
 mod tokens;
 mod topics;
 mod verdict;
+mod wake;
 mod wishes;
+mod write;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;

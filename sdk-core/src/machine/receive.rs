@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::connect::request_number;
 use super::link::{Awaited, Awaiting, Stage};
 use super::topics::{Completion, Wire};
 use super::verdict::{Meaning, Ruling};
+use super::write::request_number;
 use super::{Faults, Machine};
 use crate::command::{CommandErrorKind, Sent};
 use crate::config::ms;

@@ -287,6 +287,16 @@ impl Machine {
 
     // --- interviews -------------------------------------------------------------------------------------------
 
+    /// An interview's state changes.
+    pub(super) fn set_interview(&mut self, session: &str, state: InterviewState) {
+        if let Some(topic) = self.topics.get_mut(session)
+            && topic.interview != Some(state)
+        {
+            topic.interview = Some(state);
+            self.event(Event::Interview { session_id: session.into(), state });
+        }
+    }
+
     /// The server has begun an interview: from now on it is a wish.
     pub(super) fn interview_started(&mut self, name: &str, socket: SocketId) {
         let order = self.next_order;

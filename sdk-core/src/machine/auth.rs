@@ -1,0 +1,236 @@
+//! Tokens in use: asked for, given, refused, renewed. [rules §2.6]
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::Machine;
+use super::link::{Awaiting, Link, Rest, Stage};
+use super::tokens::Flight;
+use super::topics::Wire;
+use super::verdict::{Meaning, Ruling};
+use crate::config::{TokenSource, ms};
+use crate::dialect::Outgoing;
+use crate::event::{NoticeKind, WhyKind};
+use crate::io::{Output, SocketId, Token, TokenError};
+
+impl Machine {
+    /// Gives connections that wait for a token theirs, or asks for one.
+    pub(super) fn sync_tokens(&mut self) {
+        let waiting: Vec<(u32, SocketId, bool)> = self
+            .links
+            .iter()
+            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
+            .filter_map(|(id, conn)| match conn.stage {
+                Stage::Token { force } => Some((id, conn.socket, force)),
+                _ => None,
+            })
+            .collect();
+        let mut ask = None;
+        for (id, socket, force) in waiting {
+            match &self.tokens.source {
+                TokenSource::None => self.dial(id, socket, None),
+                TokenSource::Static(token) => {
+                    let token = token.clone();
+                    self.use_token(id, socket, token);
+                }
+                TokenSource::Provider => match &self.tokens.current {
+                    Some(token) if self.tokens.pushed => {
+                        let token = token.clone();
+                        self.use_token(id, socket, token);
+                    }
+                    _ => ask = Some(ask.unwrap_or(false) || force),
+                },
+            }
+        }
+        if self.calls_need_token() && self.tokens.has_provider() {
+            ask.get_or_insert(false);
+        }
+        if let Some(force) = ask {
+            self.ask_for_token(force, false);
+        } else if !self.waits_for_token() {
+            self.tokens.pushed = false;
+        }
+    }
+
+    pub(super) fn waits_for_token(&self) -> bool {
+        self.links
+            .values()
+            .flat_map(|link| link.live.iter().chain(link.next.iter()))
+            .any(|conn| matches!(conn.stage, Stage::Token { .. }))
+    }
+
+    pub(super) fn ask_for_token(&mut self, force: bool, ahead: bool) {
+        if self.tokens.flight.is_some() || !self.tokens.has_provider() {
+            return;
+        }
+        self.tokens.generation = self.tokens.generation.wrapping_add(1);
+        let generation = self.tokens.generation;
+        let until = self.now.mono + ms(self.config.timings.token_timeout);
+        self.tokens.flight = Some(Flight { generation, force, ahead, until });
+        self.out.push_back(Output::FetchToken { generation, force });
+    }
+
+    /// The provider answered, or took too long.
+    pub(super) fn token_arrived(&mut self, generation: u32, result: Result<Token, TokenError>) {
+        let Some(flight) = self.tokens.flight.take_if(|flight| flight.generation == generation) else {
+            return;
+        };
+        self.dirty = true;
+        match result {
+            Ok(token) => self.token_given(&flight, token),
+            Err(error) => self.token_missing(&flight, &error),
+        }
+    }
+
+    pub(super) fn token_given(&mut self, flight: &Flight, token: Token) {
+        let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
+        let in_use = self.links.values().any(Link::is_ready);
+        if flight.ahead && same {
+            self.tokens.refresh_at = None;
+            self.notice(
+                NoticeKind::TokenNotRefreshed,
+                "the token provider gave the token that is about to expire once more",
+            );
+        } else if !self.tokens.accept(token.clone(), &self.config.timings, self.now) {
+            self.notice(
+                NoticeKind::ClockSuspect,
+                "a fresh token looks expired; is this machine's clock right?",
+            );
+        }
+        let waiting: Vec<(u32, SocketId)> = self
+            .links
+            .iter()
+            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
+            .filter(|(_, conn)| match conn.stage {
+                Stage::Token { force } => flight.force || !force,
+                _ => false,
+            })
+            .map(|(id, conn)| (id, conn.socket))
+            .collect();
+        for (id, socket) in waiting {
+            self.use_token(id, socket, token.clone());
+        }
+        if in_use && !same {
+            self.apply_new_token(false);
+        }
+        self.calls_got_token();
+    }
+
+    pub(super) fn token_missing(&mut self, flight: &Flight, error: &TokenError) {
+        let (denied, text) = match error {
+            TokenError::Unavailable(text) => (false, text),
+            TokenError::Denied(text) => (true, text),
+        };
+        if flight.ahead {
+            let expires_at = self.tokens.current.as_ref().and_then(|token| token.expires_at);
+            let hope = !denied && expires_at.is_some_and(|at| at > self.now.unix);
+            self.tokens.refresh_at = hope.then(|| self.now.mono + ms(self.config.timings.refresh_interval));
+            if !hope {
+                self.notice(NoticeKind::TokenNotRefreshed, format!("no new token: {text}"));
+            }
+        }
+        self.calls_lost_token(text);
+        let ruling = if denied {
+            Ruling::new(
+                Meaning::Fatal,
+                WhyKind::Auth,
+                format!("The token provider says there will be no token: {text}"),
+                "Sign in again, then call connect() or set_token()",
+            )
+        } else {
+            Ruling::new(
+                Meaning::Retry { retry_after: 0 },
+                WhyKind::TokenProvider,
+                format!("The token provider gave no token: {text}"),
+                "It is asked again by itself; check the place that issues tokens",
+            )
+        };
+        let waiting: Vec<(u32, SocketId)> = self
+            .links
+            .iter()
+            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
+            .filter(|(_, conn)| matches!(conn.stage, Stage::Token { .. }))
+            .map(|(id, conn)| (id, conn.socket))
+            .collect();
+        for (id, socket) in waiting {
+            self.lose(id, socket, ruling.clone(), None);
+        }
+    }
+
+    /// A connection that waited for its token has one, unless it is the one that was refused.
+    pub(super) fn use_token(&mut self, id: u32, socket: SocketId, token: Token) {
+        let struck = self.links.get(&id).and_then(|link| link.strike.as_ref());
+        if struck.is_some_and(|struck| struck.text == token.text)
+            && !self.faults_planted.is(super::Faults::REUSE_REFUSED_TOKEN)
+        {
+            let ruling = Ruling::new(
+                Meaning::Fatal,
+                WhyKind::Auth,
+                "The server refused the token, and there is no other",
+                "Sign in again, then call connect() or set_token()",
+            );
+            return self.lose(id, socket, ruling, None);
+        }
+        self.dial(id, socket, Some(token));
+    }
+
+    /// A new token is in hand while connections run: use it in-band, or by new connections.
+    pub(super) fn apply_new_token(&mut self, by_user: bool) {
+        let Some(token) = self.tokens.current.clone() else { return };
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let current =
+                link.live.as_ref().and_then(|conn| conn.token.as_ref()).is_some_and(|t| t.text == token.text);
+            if link.is_ready() {
+                if current {
+                    continue;
+                }
+                if self.profile.auth_in_band {
+                    self.authenticate_in_band(id);
+                } else {
+                    self.replace(id, false);
+                    self.tokens.pushed = true;
+                }
+            } else if by_user {
+                link.strike = None;
+                let auth = matches!(&link.rest, Rest::Failed(why) if matches!(why.kind, WhyKind::Auth | WhyKind::TokenProvider));
+                let waits = matches!(&link.rest, Rest::Waiting { why, .. } if matches!(why.kind, WhyKind::Auth | WhyKind::TokenProvider));
+                if auth || waits {
+                    self.rearm(id);
+                }
+            }
+        }
+        if by_user && self.profile.per_topic {
+            for topic in self.topics.values_mut() {
+                if matches!(&topic.wire, Wire::Refused(why) if why.kind == WhyKind::Auth) {
+                    topic.wire = Wire::Wished;
+                }
+            }
+        }
+        self.dirty = true;
+    }
+
+    pub(super) fn authenticate_in_band(&mut self, id: u32) {
+        let Some(token) = self.tokens.current.clone() else { return };
+        let socket = match self.links.get_mut(&id).and_then(Link::ready) {
+            Some(conn) => {
+                conn.token = Some(token.clone());
+                conn.socket
+            }
+            None => return,
+        };
+        let wish = Outgoing::Authenticate { token: token.text.expose() };
+        if let Some(request) = self.send(id, socket, &wish)
+            && self.profile.auth_answered
+        {
+            self.await_answer(
+                id,
+                socket,
+                Awaiting::Authenticate,
+                request,
+                ms(self.config.timings.confirm_timeout),
+            );
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Verdicts carried out: waiting, trying again, giving up. [rules §2.11]
+
+use alloc::format;
+
+use super::Machine;
+use super::link::Rest;
+use super::verdict::{Meaning, Ruling};
+use crate::config::{TokenSource, ms};
+use crate::event::{NoticeKind, Why, WhyKind};
+use crate::io::{CloseReason, Token};
+
+impl Machine {
+    /// Carries out the verdict on a link that has lost its connection.
+    pub(super) fn judge(&mut self, id: u32, ruling: Ruling, token: Option<Token>, got_data: bool) {
+        let now = self.now.mono;
+        let mut why = self.why(&ruling);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if got_data {
+            (link.protocol_errors, link.server_errors) = (0, 0);
+        }
+        match ruling.meaning {
+            Meaning::Retry { retry_after } => {
+                if why.kind == WhyKind::ServerError {
+                    link.server_errors += 1;
+                    if link.server_errors == 5 {
+                        self.notice(
+                            NoticeKind::ServerUnhealthy,
+                            "the server has failed five times in a row without data",
+                        );
+                    }
+                }
+                self.wait(id, why, Pause { retry_after, ..Pause::default() });
+            }
+            Meaning::Restart => self.wait(id, why, Pause { spread: true, ..Pause::default() }),
+            Meaning::Auth => {
+                self.stats.auth_failures += 1;
+                let Some(link) = self.links.get_mut(&id) else { return };
+                let again = link.strike.is_some();
+                if again || matches!(self.tokens.source, TokenSource::None) {
+                    if link.topic.is_some() {
+                        return self.refuse_link(id, why);
+                    }
+                    return self.fail(id, why);
+                }
+                link.strike = Some(token.unwrap_or_default());
+                self.try_again(id, true, why);
+            }
+            Meaning::Fatal => self.fail(id, why),
+            Meaning::Refused => self.refuse_link(id, why),
+            Meaning::Displaced => self.set_rest(id, Rest::Displaced(why)),
+            Meaning::Policy => {
+                if core::mem::replace(&mut link.policy_strike, true) {
+                    self.notice(NoticeKind::ServerPolicy, why.text.clone());
+                    self.wait(id, why, Pause { at_cap: true, ..Pause::default() });
+                } else if self.tokens.has_provider() {
+                    self.try_again(id, true, why);
+                } else {
+                    self.wait(id, why, Pause::default());
+                }
+            }
+            Meaning::Protocol => {
+                link.protocol_errors += 1;
+                if link.protocol_errors >= 3 {
+                    why.text.push_str(", three times in a row");
+                    return self.fail(id, why);
+                }
+                self.wait(id, why, Pause::default());
+            }
+            Meaning::Kicked => {
+                let before = link.kicked_at.replace(now);
+                if before.is_some_and(|before| now - before <= 10_000) {
+                    return self.fail(id, why);
+                }
+                self.wait(id, why, Pause::default());
+            }
+            Meaning::Done => {
+                link.finished = true;
+                self.wanted = false;
+                self.set_rest(id, Rest::Idle);
+            }
+        }
+    }
+
+    /// Another attempt at once, where the verdict asks for one.
+    pub(super) fn try_again(&mut self, id: u32, force: bool, why: Why) {
+        if !self.may_retry(id) {
+            return self.give_up(id, &why);
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            // Should the limit per minute hold it back, this is why it waits.
+            link.rest = Rest::Waiting { until: 0, not_before: 0, force, why };
+        }
+        self.begin(id, force, true);
+    }
+
+    pub(super) fn may_retry(&self, id: u32) -> bool {
+        let options = &self.config.reconnect;
+        let tries = self.links.get(&id).map_or(0, |link| link.backoff.tries);
+        options.reconnect && options.max_attempts.is_none_or(|max| tries < max)
+    }
+
+    pub(super) fn give_up(&mut self, id: u32, why: &Why) {
+        let text = if self.config.reconnect.reconnect {
+            "The maximum of attempts is reached"
+        } else {
+            "Reconnecting is switched off"
+        };
+        let why = Why {
+            kind: WhyKind::GaveUp,
+            text: format!("{text}. Last: {}", why.text),
+            help: "Call connect() to try again",
+            ..why.clone()
+        };
+        self.fail(id, why);
+    }
+
+    fn wait(&mut self, id: u32, mut why: Why, pause: Pause) {
+        if !self.may_retry(id) {
+            return self.give_up(id, &why);
+        }
+        let now = self.now.mono;
+        let offline = self.is_offline();
+        let scouted = self.elect_scout(id);
+        let options = &self.config.reconnect;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.backoff.flapping() {
+            why.text = format!("The server accepts and then closes, again and again. Last: {}", why.text);
+            why.kind = WhyKind::Flapping;
+            why.help =
+                "Look for what ends the connections on the server; it is tried again at the slowest pace";
+        }
+        let wide = pause.spread && link.backoff.failures == 0;
+        let mut delay = link.backoff.delay(options, &mut self.rng, pause.at_cap || offline);
+        if wide && options.jitter {
+            delay = self.rng.between(0, ms(options.restart_spread));
+        }
+        let not_before = now + pause.retry_after.min(ms(options.max_retry_after));
+        let until = (now + delay).max(not_before).max(link.backoff.allowed_at(options));
+        let not_before = not_before.max(link.backoff.allowed_at(options));
+        self.set_rest(id, Rest::Waiting { until, not_before, force: false, why });
+        if !scouted {
+            self.dirty = true;
+        }
+    }
+
+    pub(super) fn fail(&mut self, id: u32, why: Why) {
+        if self.links.get(&id).is_some_and(|link| link.topic.is_some())
+            && why.kind != WhyKind::Auth
+            && why.kind != WhyKind::GaveUp
+        {
+            return self.refuse_link(id, why);
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            // Nothing that is on its way survives a verdict that nothing will do.
+            for conn in link.live.take().into_iter().chain(link.next.take()) {
+                self.discard(conn, Some(CloseReason::Done), false);
+            }
+        }
+        self.set_rest(id, Rest::Failed(why));
+    }
+
+    /// The verdict concerns only the topic whose connection this was.
+    pub(super) fn refuse_link(&mut self, id: u32, why: Why) {
+        let Some(topic) = self.links.get(&id).and_then(|link| link.topic.clone()) else {
+            return self.fail(id, why);
+        };
+        self.refuse(&topic, why);
+        self.drop_link(id, CloseReason::Done);
+    }
+
+    pub(super) fn set_rest(&mut self, id: u32, rest: Rest) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.rest = rest;
+        }
+        if !matches!(self.links.get(&id).map(|link| &link.rest), Some(Rest::Waiting { .. })) {
+            self.pass_scout(id);
+        }
+        self.dirty = true;
+    }
+}
+
+/// What makes a wait longer than the schedule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pause {
+    retry_after: u64,
+    spread: bool,
+    at_cap: bool,
+}

@@ -1,0 +1,172 @@
+//! The end of a connection: what it leaves behind, and what is asked about it.
+
+use super::Machine;
+use super::link::Conn;
+use super::topics::Wire;
+use super::verdict::{Circumstances, Meaning, Ruling, rule};
+use crate::config::ms;
+use crate::event::{Why, WhyKind};
+use crate::io::{CloseReason, DisconnectReason, Output, SocketId};
+
+impl Machine {
+    /// The host says that a socket ended or could not be opened.
+    pub(super) fn ended(&mut self, socket: SocketId, reason: &DisconnectReason) {
+        let Some(id) = self.link_of(socket) else { return };
+        let unexplained =
+            matches!(reason, DisconnectReason::Network(_) | DisconnectReason::Closed { code: 1006, .. });
+        let all_done = self.all_done();
+        let others_ready = self.links.iter().any(|(other, link)| *other != id && link.is_ready());
+        let now = self.now.unix;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        // After the end of its topic any close is success. [therapybridge §4]
+        if link.close_at.is_some() {
+            return self.drop_link(id, CloseReason::Done);
+        }
+        let Some(conn) = link.conn(socket) else { return };
+        let expires_at = conn.token.as_ref().and_then(|token| token.expires_at);
+        let (opened, said_shutdown, said_expired) =
+            (conn.opened.is_some(), conn.said_shutdown, conn.said_expired);
+        if !opened && unexplained {
+            link.opaque += 1;
+        }
+        let at = Circumstances {
+            per_topic: link.topic.is_some(),
+            ever_ready: link.ever_ready,
+            opened,
+            all_done,
+            own_older: !link.old.is_empty() || link.next.is_some(),
+            token_expiring: expires_at.is_some_and(|at| at <= now + 10_000),
+            opaque: link.opaque,
+            others_ready,
+            said_shutdown,
+            said_expired,
+            http_status: self.caps.http_status,
+        };
+        let ruling = rule(self.config.service, reason, at);
+        self.lose(id, socket, ruling, None);
+    }
+
+    /// Whether everything that was asked for has ended.
+    pub(super) fn all_done(&self) -> bool {
+        let mut any = false;
+        for topic in self.topics.values() {
+            if topic.desired() {
+                return false;
+            }
+            any |= matches!(topic.wire, Wire::Ended) || topic.snapshot.terminal;
+        }
+        any && self.queue.is_empty()
+    }
+
+    /// A connection is gone, or given up by us: what it waited for gets its outcome, and its link its verdict.
+    pub(super) fn lose(&mut self, id: u32, socket: SocketId, ruling: Ruling, close: Option<CloseReason>) {
+        let now = self.now.mono;
+        self.dirty = true;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(at) = link.old.iter().position(|conn| conn.socket == socket) {
+            let conn = link.old.remove(at);
+            return self.discard(conn, close, false);
+        }
+        if link.next.as_ref().is_some_and(|conn| conn.socket == socket) {
+            let Some(conn) = link.next.take() else { return };
+            return self.replacement_failed(id, conn, &ruling, close);
+        }
+        let Some(conn) = link.live.take_if(|conn| conn.socket == socket) else { return };
+        if let Some(opened) = conn.opened {
+            let short = now - opened < ms(self.config.reconnect.stable_after);
+            link.backoff.short_lives = if short { link.backoff.short_lives.saturating_add(1) } else { 0 };
+        }
+        if conn.is_ready() {
+            link.down_since.get_or_insert(now);
+            if ruling.meaning != Meaning::Done {
+                self.stats.unexpected_closes += 1;
+            }
+        }
+        *self.stats.failures.entry(ruling.kind).or_default() += 1;
+        let token = conn.token.clone();
+        let got_data = conn.got_data;
+        if ruling.kind == WhyKind::TooLarge {
+            link.too_large += 1;
+        }
+        // A replacement on its way goes on as the connection itself.
+        link.live = link.next.take();
+        let promoted = link.live.is_some();
+        let too_large_twice = link.too_large >= 2;
+        self.discard(conn, close, ruling.kind == WhyKind::TooLarge);
+        if too_large_twice && self.refuse_too_large(id, &ruling) {
+            return;
+        }
+        if !promoted || matches!(ruling.meaning, Meaning::Fatal | Meaning::Displaced | Meaning::Refused) {
+            self.judge(id, ruling, token, got_data);
+        }
+    }
+
+    pub(super) fn discard(&mut self, conn: Conn, close: Option<CloseReason>, too_large: bool) {
+        if let Some(reason) = close
+            && conn.has_socket()
+        {
+            self.out.push_back(Output::Close(conn.socket, reason));
+        }
+        self.bury(conn, too_large);
+    }
+
+    /// What a dead connection leaves behind: outcomes for its questions, topics to be asked again.
+    pub(super) fn bury(&mut self, conn: Conn, too_large: bool) {
+        for topic in self.topics.values_mut() {
+            topic.lost(conn.socket, conn.heard_unix);
+        }
+        if let Some(frame) = conn.held {
+            self.out.push_back(Output::Release(frame, crate::envelope::Verdict(0)));
+        }
+        for awaited in conn.awaited {
+            self.interrupted(awaited, too_large);
+        }
+        self.dirty = true;
+    }
+
+    pub(super) fn replacement_failed(
+        &mut self,
+        id: u32,
+        conn: Conn,
+        ruling: &Ruling,
+        close: Option<CloseReason>,
+    ) {
+        *self.stats.failures.entry(ruling.kind).or_default() += 1;
+        let token = conn.token.clone();
+        self.discard(conn, close, false);
+        let retry = ms(self.config.reconnect.max_delay);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        // The connection in use is not touched; what refuses the new one will end it in its own time.
+        if ruling.meaning == Meaning::Auth {
+            self.stats.auth_failures += 1;
+            if link.strike.is_none() {
+                link.strike = token;
+                return self.replace(id, true);
+            }
+        }
+        if !matches!(ruling.meaning, Meaning::Fatal | Meaning::Displaced | Meaning::Refused | Meaning::Auth) {
+            link.replace_at = Some(self.now.mono + self.rng.between(retry / 2, retry));
+        }
+    }
+
+    /// Two messages in a row were too large: if it is clear whose they are, that topic is refused.
+    pub(super) fn refuse_too_large(&mut self, id: u32, ruling: &Ruling) -> bool {
+        let own = self.links.get(&id).and_then(|link| link.topic.clone());
+        let mut desired = self.topics.iter().filter(|(_, topic)| topic.desired());
+        let only = match (desired.next(), desired.next()) {
+            (Some((name, _)), None) => Some(name.clone()),
+            _ => None,
+        };
+        let Some(topic) = own.or(only) else { return false };
+        let why = Why {
+            text: "Its messages are larger than this client accepts".into(),
+            help: "Raise max_incoming",
+            ..self.why(ruling)
+        };
+        self.refuse(&topic, why);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.too_large = 0;
+        }
+        self.profile.per_topic
+    }
+}

@@ -1,0 +1,120 @@
+//! Several links, one for each topic: as many as are wanted and allowed, and one that tries first. [rules §2.3]
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Machine;
+use super::link::{Link, Rest};
+use crate::io::{CloseReason, Output};
+
+impl Machine {
+    /// One link for each desired topic, as many as are allowed at once.
+    pub(super) fn sync_pool(&mut self) {
+        let stale: Vec<u32> = self
+            .links
+            .iter()
+            .filter(|(_, link)| {
+                let topic = link.topic.as_ref().and_then(|topic| self.topics.get(topic));
+                let wanted = topic.is_some_and(|topic| topic.desired() || (topic.keep && topic.handles > 0));
+                !wanted && link.close_at.is_none()
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in stale {
+            self.drop_link(id, CloseReason::Done);
+        }
+        if self.closed {
+            return;
+        }
+        let mut missing: Vec<(u64, String)> = self
+            .topics
+            .iter()
+            .filter(|(name, topic)| {
+                topic.desired()
+                    && !self
+                        .links
+                        .values()
+                        .any(|link| link.topic.as_ref() == Some(*name) && link.close_at.is_none())
+            })
+            .map(|(name, topic)| (topic.order, name.clone()))
+            .collect();
+        missing.sort();
+        for (_, topic) in missing {
+            if self.links.len() >= self.config.limits.connections {
+                break;
+            }
+            let id = self.next_link;
+            self.next_link += 1;
+            self.links.insert(id, Link { topic: Some(topic), ..Link::default() });
+        }
+    }
+
+    pub(super) fn drop_link(&mut self, id: u32, reason: CloseReason) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        for conn in link.live.take().into_iter().chain(link.next.take()).chain(core::mem::take(&mut link.old))
+        {
+            if conn.has_socket() {
+                self.out.push_back(Output::Close(conn.socket, reason));
+            }
+            self.bury(conn, false);
+        }
+        self.pass_scout(id);
+        self.dirty = true;
+    }
+
+    pub(super) fn close_links(&mut self) {
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        for id in ids {
+            self.drop_link(id, CloseReason::Done);
+        }
+    }
+
+    /// While no link is Ready, one tries first; true if this one does. [rules §2.3]
+    pub(super) fn elect_scout(&mut self, id: u32) -> bool {
+        if !self.profile.per_topic || self.links.values().any(Link::is_ready) {
+            self.scout = None;
+            return true;
+        }
+        *self.scout.get_or_insert(id) == id
+    }
+
+    /// Whether this link must leave the first attempt to another.
+    pub(super) fn is_held_back(&self, id: u32) -> bool {
+        self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout))
+            && !self.links.values().any(Link::is_ready)
+    }
+
+    /// The scout is gone: the next that waits takes its place and its count.
+    pub(super) fn pass_scout(&mut self, id: u32) {
+        if self.scout != Some(id) {
+            return;
+        }
+        self.scout = None;
+        let failures = self.links.get(&id).map_or(0, |link| link.backoff.failures);
+        let next = self
+            .links
+            .iter_mut()
+            .find(|(other, link)| **other != id && matches!(link.rest, Rest::Waiting { .. }));
+        if let Some((other, link)) = next {
+            link.backoff.failures = link.backoff.failures.max(failures);
+            self.scout = Some(*other);
+        }
+    }
+
+    /// A link is Ready: those that waited for the network follow it.
+    pub(super) fn pool_follows(&mut self, id: u32) {
+        if !self.profile.per_topic {
+            return;
+        }
+        let was_scout = self.scout.take().is_some();
+        let now = self.now.mono;
+        for (other, link) in &mut self.links {
+            if *other != id
+                && was_scout
+                && let Rest::Waiting { until, not_before, .. } = &mut link.rest
+            {
+                *until = now.max(*not_before);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the app and its host say: connect now, the network, the screen; and what follows. [rules §2.8]
+
+use alloc::vec::Vec;
+
+use super::Machine;
+use super::link::{Awaiting, Conn, Link, Rest};
+use super::verdict::Ruling;
+use crate::config::ms;
+use crate::dialect::{Liveness, Outgoing, Probe};
+use crate::event::WhyKind;
+use crate::io::{CloseReason, Output, Reachability, Visibility};
+
+impl Machine {
+    /// `connect()` or `take_over()`: now, whatever stood in the way.
+    pub(super) fn connect_now(&mut self, take_over: bool) {
+        self.wanted = true;
+        self.dirty = true;
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.finished = false;
+            if link.live.is_some() {
+                continue;
+            }
+            match link.rest {
+                Rest::Waiting { force, .. } => self.begin(id, force, false),
+                Rest::Displaced(_) if !take_over => {}
+                _ => self.rearm(id),
+            }
+        }
+    }
+
+    /// A fresh start for a link that had stopped.
+    pub(super) fn rearm(&mut self, id: u32) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.strike = None;
+        link.policy_strike = false;
+        link.protocol_errors = 0;
+        link.kicked_at = None;
+        link.finished = false;
+        link.backoff.stable();
+        link.backoff.tries = 0;
+        link.rest = Rest::Idle;
+        if self.has_work() {
+            self.begin(id, false, false);
+        }
+        self.dirty = true;
+    }
+
+    pub(super) fn network(&mut self, reachability: Reachability) {
+        self.reachability = reachability;
+        self.dirty = true;
+        if reachability == Reachability::Online {
+            self.wake(true);
+        }
+    }
+
+    pub(super) fn seen(&mut self, visibility: Visibility) {
+        let before = core::mem::replace(&mut self.visibility, visibility);
+        self.dirty = true;
+        match visibility {
+            Visibility::Background => {
+                self.background_since.get_or_insert(self.now.mono);
+            }
+            Visibility::Hidden => self.background_since = None,
+            Visibility::Visible => {
+                self.background_since = None;
+                let ids: Vec<u32> = self.links.keys().copied().collect();
+                for id in ids {
+                    if matches!(self.links.get(&id).map(|link| &link.rest), Some(Rest::Suspended)) {
+                        self.set_rest(id, Rest::Idle);
+                        if self.has_work() {
+                            self.begin(id, false, false);
+                        }
+                    }
+                }
+                if before != Visibility::Visible {
+                    self.wake(true);
+                }
+            }
+        }
+    }
+
+    pub(super) fn background_is_over(&self) -> bool {
+        let grace = ms(self.config.timings.background_grace);
+        self.background_since.is_some_and(|since| self.now.mono >= since + grace)
+    }
+
+    /// The app has been in the background for long enough.
+    pub(super) fn suspend(&mut self) {
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let active = link.live.is_some() || matches!(link.rest, Rest::Waiting { .. });
+            if !active {
+                continue;
+            }
+            let old = core::mem::take(&mut link.old);
+            let conns: Vec<Conn> = link.live.take().into_iter().chain(link.next.take()).chain(old).collect();
+            for conn in conns {
+                self.discard(conn, Some(CloseReason::Suspended), false);
+            }
+            if let Some(link) = self.links.get_mut(&id) {
+                link.down_since.get_or_insert(self.now.mono);
+            }
+            self.set_rest(id, Rest::Suspended);
+        }
+    }
+
+    /// The app or the network woke up: see whether sockets still answer, and skip waits. [rules §2.8]
+    pub(super) fn wake(&mut self, skips: bool) {
+        let now = self.now.mono;
+        let may_skip =
+            skips && self.last_wake.is_none_or(|last| now - last >= ms(self.config.timings.wake_interval));
+        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let mut skipped = false;
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if link.is_ready() {
+                self.probe(id);
+            } else if let Rest::Waiting { until, not_before, .. } = &mut link.rest
+                && may_skip
+                && *until > now
+            {
+                *until = now.max(*not_before);
+                skipped = true;
+            }
+        }
+        if skipped {
+            self.last_wake = Some(now);
+        }
+        self.dirty = true;
+    }
+
+    /// Asks a socket whether it still answers, or replaces it where it can't be asked.
+    pub(super) fn probe(&mut self, id: u32) {
+        let now = self.now.mono;
+        let until = now + ms(self.config.timings.probe_timeout);
+        let Some(conn) = self.links.get_mut(&id).and_then(Link::ready) else { return };
+        let socket = conn.socket;
+        if conn.probe.is_some() {
+            return;
+        }
+        if self.caps.ws_ping {
+            conn.probe = Some(until);
+            self.out.push_back(Output::Ping(socket));
+            return;
+        }
+        match self.profile.probe {
+            Some(Probe::Ping) => {
+                conn.probe = Some(until);
+                if let Some(request) = self.send(id, socket, &Outgoing::Ping) {
+                    self.await_answer(
+                        id,
+                        socket,
+                        Awaiting::Ping,
+                        request,
+                        ms(self.config.timings.pong_timeout),
+                    );
+                }
+            }
+            Some(Probe::Authenticate) if self.tokens.current.is_some() => {
+                conn.probe = Some(until);
+                self.authenticate_in_band(id);
+            }
+            _ => {
+                let interval = match (self.profile.liveness, conn.engine) {
+                    (Liveness::ServerPings { interval, .. }, _) | (_, Some((interval, _))) => interval,
+                    _ => return,
+                };
+                if now - conn.heard > interval + ms(self.config.timings.overdue_grace) {
+                    let ruling = Ruling::retry(
+                        WhyKind::Silence,
+                        "Nothing was heard from the server while the app slept",
+                    );
+                    self.lose(id, socket, ruling, Some(CloseReason::Dead));
+                }
+            }
+        }
+    }
+}

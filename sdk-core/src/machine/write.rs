@@ -1,0 +1,89 @@
+//! Writing: messages counted against the budget, and the questions that wait for answers.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::link::{Awaited, Awaiting};
+use super::throttle::Priority;
+use super::{Machine, SHARED};
+use crate::dialect::{Outgoing, RateScope, Stamp};
+use crate::io::{Output, Secret, SocketId};
+
+impl Machine {
+    /// Encodes a wish and writes it; the number in its `requestId`, or `None` if the service has no such message.
+    pub(super) fn send(&mut self, _id: u32, socket: SocketId, wish: &Outgoing<'_>) -> Option<u64> {
+        let request = self.next_request + 1;
+        let text =
+            self.dialect.encode(wish, &Stamp { unix: self.now.unix, request: &request_id(request) })?;
+        self.next_request = request;
+        self.count(socket);
+        self.write(socket, text);
+        Some(request)
+    }
+
+    pub(super) fn write(&mut self, socket: SocketId, text: String) {
+        self.stats.frames_out += 1;
+        self.stats.bytes_out += text.len() as u64;
+        self.out.push_back(Output::Send(socket, Secret::new(text)));
+    }
+
+    /// Counts a message against the budget, where the service has one.
+    pub(super) fn count(&mut self, socket: SocketId) {
+        let now = self.now.mono;
+        match self.profile.rate {
+            None => {}
+            Some(RateScope::Client) => self.throttle.sent(now),
+            Some(RateScope::Connection) => {
+                if let Some(conn) = self.links.values_mut().find_map(|link| link.conn(socket)) {
+                    conn.throttle.sent(now);
+                }
+            }
+        }
+    }
+
+    /// When the budget of the connection in use lets a message out.
+    pub(super) fn budget_at(&self, id: u32, priority: Priority) -> u64 {
+        let now = self.now.mono;
+        let throttle = match self.profile.rate {
+            None => return now,
+            Some(RateScope::Client) => &self.throttle,
+            Some(RateScope::Connection) => match self.links.get(&id).and_then(|link| link.live.as_ref()) {
+                Some(conn) => &conn.throttle,
+                None => return now,
+            },
+        };
+        throttle.ready_at(&self.config.limits, priority)
+    }
+
+    pub(super) fn await_answer(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        what: Awaiting,
+        request: u64,
+        within: u64,
+    ) {
+        let now = self.now.mono;
+        if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            conn.awaited.push_back(Awaited { what, request, sent_at: now, until: now + within });
+        }
+    }
+
+    /// The link that a socket belongs to; `None` for one that has been given up.
+    pub(super) fn link_of(&mut self, socket: SocketId) -> Option<u32> {
+        if let Some(link) = self.links.get_mut(&SHARED) {
+            return link.conn(socket).is_some().then_some(SHARED);
+        }
+        self.links.iter().find(|(_, link)| link.has(socket)).map(|(id, _)| *id)
+    }
+}
+
+/// The `requestId` of this number; unique in this client.
+pub(super) fn request_id(number: u64) -> String {
+    format!("sf-{number}")
+}
+
+/// The number in a `requestId` of ours.
+pub(super) fn request_number(id: &str) -> Option<u64> {
+    id.strip_prefix("sf-")?.parse().ok()
+}
