@@ -115,6 +115,15 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// The payload as a value that outlives the frame; `null` if there is none.
+    pub fn raw(&self) -> Json {
+        match self.message.as_ref().map(Message::unknown) {
+            Some(Some(unknown)) => unknown.data.clone(),
+            Some(None) if !self.payload.is_empty() => Json::known(self.payload),
+            _ => Json::parse(self.payload).unwrap_or_default(),
+        }
+    }
+
     /// The few fields that the machine decides by. Nothing is copied.
     pub fn envelope(&self) -> Envelope<'_> {
         let mut envelope = Envelope::default();

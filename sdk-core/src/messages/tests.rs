@@ -167,6 +167,11 @@ fn a_raw_value_is_shared_and_can_be_read() {
     assert_eq!((result.as_str(), &result.value().unwrap()["pages"]), (r#"{"pages": 3}"#, &3.into()));
     let typed: std::collections::BTreeMap<String, u8> = result.read().unwrap();
     assert_eq!(typed["pages"], 3);
+    assert_eq!(frame.raw().as_str(), r#"{"sessionId":"s","result":{"pages": 3}}"#);
+    let tree: docproc::Completed = serde_json::from_value(frame.raw().value().unwrap()).unwrap();
+    assert_eq!(tree.result.unwrap().as_str(), r#"{"pages":3}"#);
+    assert_eq!(read(Service::DocProc, "42[\"what\"]").unwrap().raw().as_str(), "null");
+    assert_eq!(read(Service::DocProc, "41").unwrap().raw(), Json::default());
 }
 
 #[cfg(feature = "schema")]
