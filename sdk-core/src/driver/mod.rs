@@ -57,7 +57,8 @@ pub trait Platform: MaybeSend + MaybeSync + 'static {
 /// Nothing here waits but [`recv`](Self::recv): writes are queued and go out the next time the socket is polled, which
 /// its owner does anyway before it sleeps. A write that fails shows as [`Incoming::Closed`].
 pub trait Socket: MaybeSend + 'static {
-    /// The text of a message, as the host has it; not copied where that can be avoided.
+    /// The text of a message, as the host has it, not copied where that can be avoided. It may hold on to the buffer it
+    /// arrived in: copy what is to be kept.
     type Text: AsRef<str> + MaybeSend + 'static;
 
     /// What arrived next, and flushes what is queued. After [`Incoming::Closed`] the socket is finished: every further

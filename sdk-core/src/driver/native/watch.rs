@@ -23,8 +23,24 @@ impl Watch {
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.left == 0 {
-                bytes = rest;
-                self.header_byte(first);
+                // Nearly every header arrives in one piece; a flood of small messages is mostly headers.
+                bytes = match bytes.first_chunk() {
+                    Some(head) if self.have == 0 => {
+                        self.head = *head;
+                        self.have = self.header_len();
+                        bytes.get(self.have..).unwrap_or_default()
+                    }
+                    _ => {
+                        if let Some(slot) = self.head.get_mut(self.have) {
+                            *slot = first;
+                        }
+                        self.have += 1;
+                        rest
+                    }
+                };
+                if self.have >= 2 && self.have == self.header_len() {
+                    self.frame_begin();
+                }
                 continue;
             }
             if self.opcode == CLOSE && self.close_seen < 2 {
@@ -58,24 +74,23 @@ impl Watch {
         self.close_code.filter(|_| self.close_seen == 2)
     }
 
-    fn header_byte(&mut self, byte: u8) {
-        if let Some(slot) = self.head.get_mut(self.have) {
-            *slot = byte;
+    /// How long the header is, by its second byte. A masked frame is illegal from a server: the library ends the
+    /// connection before the count matters.
+    fn header_len(&self) -> usize {
+        match self.head[1] & 0x7F {
+            126 => 4,
+            127 => 10,
+            _ => 2,
         }
-        self.have += 1;
-        let [first, second, length @ ..] = self.head;
-        // A masked frame is illegal from a server: the library ends the connection before the count matters.
-        let length_bytes = match second & 0x7F {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        if self.have < 2 + length_bytes {
-            return;
-        }
-        self.left = match length_bytes {
-            0 => u64::from(second & 0x7F),
-            n => length.iter().take(n).fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    }
+
+    fn frame_begin(&mut self) {
+        let [first, second, long @ ..] = self.head;
+        let [high, low, ..] = long;
+        self.left = match second & 0x7F {
+            126 => u64::from(u16::from_be_bytes([high, low])),
+            127 => u64::from_be_bytes(long),
+            n => u64::from(n),
         };
         self.have = 0;
         self.opcode = first & 0x0F;

@@ -1,0 +1,441 @@
+//! The only async code: it carries bytes and time between a [`Platform`] and the machine.
+//!
+//! One task polls its own sockets. Everything that is ready is handled before anyone is woken, and the machine's lock
+//! is never held while foreign code (a token provider) runs.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::shared::{Core, Shared};
+use super::{HttpAnswer, Incoming, Platform, Socket};
+use crate::client::{Confirmed, Event, Message, TokenFuture, TokenProvider, TopicSnapshot};
+use crate::command::{CommandError, CommandId, Reply};
+use crate::envelope::Verdict;
+use crate::event::Event as MachineEvent;
+use crate::io::{FrameId, HttpError, HttpId, HttpReply, Input, Output, SocketId, Token, TokenError, Violation};
+use crate::messages::{self, Answer, Json};
+use crate::time::Now;
+
+/// Frames of one socket that are handled before the others get their turn.
+const BATCH: usize = 128;
+
+#[cfg(not(target_arch = "wasm32"))]
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+#[cfg(target_arch = "wasm32")]
+type Work<T> = Pin<Box<dyn Future<Output = T>>>;
+
+enum Wire<P: Platform> {
+    Dialing(Work<Result<P::Socket, crate::io::DisconnectReason>>),
+    Open(P::Socket),
+}
+
+/// The future that runs a client to its end.
+pub(crate) struct Driver<P: Platform> {
+    platform: P,
+    shared: Arc<Shared>,
+    provider: Option<Arc<dyn TokenProvider>>,
+    wires: Vec<(SocketId, Wire<P>)>,
+    calls: Vec<(HttpId, Work<Result<HttpAnswer, HttpError>>)>,
+    token: Option<(u32, TokenFuture)>,
+    timer: Option<(u64, Work<()>)>,
+    /// Outputs taken from the machine that are to be carried out without its lock.
+    outputs: Vec<Output>,
+    frames: u32,
+    held: BTreeMap<FrameId, Arc<Message>>,
+}
+
+impl<P: Platform> Driver<P> {
+    pub(crate) fn new(platform: P, shared: Arc<Shared>, provider: Option<Arc<dyn TokenProvider>>) -> Self {
+        Self {
+            platform,
+            shared,
+            provider,
+            wires: Vec::new(),
+            calls: Vec::new(),
+            token: None,
+            timer: None,
+            outputs: Vec::new(),
+            frames: 0,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// One turn; true if something happened, so that another may be needed.
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.platform.now();
+        let mut busy = self.poll_wires(cx, now);
+        busy |= self.poll_calls(cx, now);
+        busy |= self.poll_token(cx, now);
+        busy |= self.poll_timer(cx, now);
+        let shared = Arc::clone(&self.shared);
+        {
+            let mut core = shared.lock();
+            self.drain(&mut core, None);
+        }
+        busy |= !self.outputs.is_empty();
+        for output in std::mem::take(&mut self.outputs) {
+            self.carry_out(output, now);
+        }
+        busy
+    }
+
+    // --- sockets ----------------------------------------------------------------------------------------------
+
+    fn poll_wires(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut busy = false;
+        let shared = Arc::clone(&self.shared);
+        let mut at = 0;
+        while let Some((id, wire)) = self.wires.get_mut(at) {
+            let id = *id;
+            match wire {
+                Wire::Dialing(dial) => {
+                    let Poll::Ready(result) = dial.as_mut().poll(cx) else {
+                        at += 1;
+                        continue;
+                    };
+                    busy = true;
+                    let input = match result {
+                        Ok(socket) => {
+                            *wire = Wire::Open(socket);
+                            Input::Opened(id)
+                        }
+                        Err(reason) => {
+                            self.wires.remove(at);
+                            Input::Closed(id, reason)
+                        }
+                    };
+                    shared.lock().machine.handle(now, input);
+                }
+                Wire::Open(_) => {
+                    if self.read(cx, at, id, now, &shared) {
+                        busy = true;
+                    } else {
+                        at += 1;
+                    }
+                }
+            }
+        }
+        busy
+    }
+
+    /// Reads what is ready on one socket; true if it must be looked at again, or is gone.
+    fn read(&mut self, cx: &mut Context<'_>, at: usize, id: SocketId, now: Now, shared: &Shared) -> bool {
+        // The lock is taken with the first thing that arrived and kept for the batch.
+        let mut core = None;
+        for _ in 0..BATCH {
+            let Some((_, Wire::Open(socket))) = self.wires.get_mut(at) else { return true };
+            let incoming = match socket.poll_recv(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(incoming) => incoming,
+            };
+            let core = core.get_or_insert_with(|| shared.lock());
+            match incoming {
+                Incoming::Text(text) => self.text(core, id, text.as_ref(), now),
+                Incoming::Binary(len) => core.machine.handle(now, Input::Binary(id, len)),
+                Incoming::Activity => core.machine.handle(now, Input::Activity(id)),
+                Incoming::Closed(reason) => {
+                    tracing::debug!(target: "steadfast", socket = id.0, ?reason, "closed");
+                    self.wires.remove(at);
+                    core.machine.handle(now, Input::Closed(id, reason));
+                    return true;
+                }
+            }
+            // What a frame set off is carried out before the next one is read: an answer, a pong, a close.
+            self.drain(core, None);
+            if self.outputs.iter().any(|output| matches!(output, Output::Close(..))) {
+                return true;
+            }
+        }
+        cx.waker().wake_by_ref();
+        false
+    }
+
+    fn text(&mut self, core: &mut Core, socket: SocketId, text: &str, now: Now) {
+        let service = core.machine.service();
+        let frame = match messages::read(service, text) {
+            Ok(frame) => frame,
+            Err(violation) => return core.machine.handle(now, Input::Malformed(socket, violation)),
+        };
+        let envelope = frame.envelope();
+        let verdict = core.machine.frame(now, socket, text.len(), frame.head, &envelope);
+        let id = FrameId(self.frames);
+        self.frames = self.frames.wrapping_add(1);
+        tracing::trace!(target: "steadfast", socket = socket.0, name = envelope.name, topic = envelope.topic, bytes = text.len(), "frame");
+        let needed = Verdict::DELIVER | Verdict::HOLD | Verdict::SNAPSHOT | Verdict::POLL;
+        if verdict.0 & needed == 0 {
+            return;
+        }
+        let (topic, at) = (envelope.topic.map(str::to_owned), envelope.at);
+        let progress = envelope.progress.map(|raw| core.machine.share(raw));
+        let raw = Json::known(if frame.payload.is_empty() { "null" } else { frame.payload });
+        let message = frame.message.map(|data| {
+            let (outdated, recovered) = (verdict.has(Verdict::OUTDATED), verdict.has(Verdict::RECOVERED));
+            Arc::new(Message { topic, progress, at, outdated, recovered, data, raw })
+        });
+        if let Some(message) = &message {
+            if verdict.has(Verdict::SNAPSHOT) {
+                core.keep_raw(message);
+            }
+            if verdict.has(Verdict::HOLD) {
+                self.held.insert(id, Arc::clone(message));
+            } else if verdict.has(Verdict::DELIVER) {
+                core.push(&self.shared, Event::Message(Arc::clone(message)));
+            }
+        }
+        if verdict.has(Verdict::POLL) {
+            self.drain(core, message.as_ref().map(|message| (id, message)));
+        }
+    }
+
+    // --- HTTP, tokens, time -----------------------------------------------------------------------------------
+
+    fn poll_calls(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut busy = false;
+        let mut at = 0;
+        while let Some((id, work)) = self.calls.get_mut(at) {
+            let Poll::Ready(result) = work.as_mut().poll(cx) else {
+                at += 1;
+                continue;
+            };
+            let id = *id;
+            drop(self.calls.remove(at));
+            busy = true;
+            let shared = Arc::clone(&self.shared);
+            let mut core = shared.lock();
+            let result = result.map(|answer| core.read_answer(id, &answer));
+            core.machine.handle(now, Input::Http(id, result));
+            self.drain(&mut core, None);
+            core.bodies.remove(&id);
+        }
+        busy
+    }
+
+    fn poll_token(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let Some((generation, work)) = &mut self.token else { return false };
+        let Poll::Ready(result) = work.as_mut().poll(cx) else { return false };
+        let generation = *generation;
+        self.token = None;
+        let result = result.map(Token::read);
+        self.shared.lock().machine.handle(now, Input::Token(generation, result));
+        true
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let due = shared.lock().machine.deadline();
+        let Some(due) = due else {
+            self.timer = None;
+            return false;
+        };
+        if due <= now.mono {
+            self.timer = None;
+            shared.lock().machine.handle(now, Input::Tick);
+            return true;
+        }
+        // A timer that rings too early only asks again; one that rings too late is set anew.
+        if self.timer.as_ref().is_none_or(|(at, _)| *at > due) {
+            let sleep = self.platform.sleep(Duration::from_millis(due - now.mono));
+            self.timer = Some((due, Box::pin(sleep)));
+        }
+        let Some((_, sleep)) = &mut self.timer else { return false };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        true
+    }
+
+    // --- outputs ----------------------------------------------------------------------------------------------
+
+    /// Takes what the machine wants done. What is about the app is done here, in order; the rest when the lock is
+    /// free. `current` is the frame whose payload a reply may name.
+    fn drain(&mut self, core: &mut Core, current: Option<(FrameId, &Arc<Message>)>) {
+        while let Some(output) = core.machine.poll() {
+            match output {
+                Output::Event(event) => self.tell(core, event),
+                Output::Release(frame, verdict) => {
+                    if let Some(message) = self.held.remove(&frame) {
+                        if verdict.has(Verdict::SNAPSHOT) {
+                            core.keep_raw(&message);
+                        }
+                        if verdict.has(Verdict::DELIVER) {
+                            core.push(&self.shared, Event::Message(message));
+                        }
+                    }
+                }
+                Output::Done(id, result) => Self::answer(core, id, result, current),
+                other => self.outputs.push(other),
+            }
+        }
+    }
+
+    fn answer(
+        core: &mut Core,
+        id: CommandId,
+        result: Result<Reply, CommandError>,
+        current: Option<(FrameId, &Arc<Message>)>,
+    ) {
+        let Some(pending) = core.pending.remove(&id) else { return };
+        let result = result.map(|reply| {
+            let message = current.filter(|(frame, _)| reply.frame == Some(*frame));
+            Confirmed {
+                message: message.map(|(_, message)| Arc::clone(message)),
+                answer: reply.http.and_then(|http| core.bodies.remove(&http)),
+                elapsed_ms: reply.elapsed,
+            }
+        });
+        // A caller that has gone away no longer cares.
+        let _ = pending.send.send(result);
+    }
+
+    fn tell(&mut self, core: &mut Core, event: MachineEvent) {
+        let event = match event {
+            MachineEvent::State(state) => {
+                tracing::debug!(target: "steadfast", state = state.name(), why = ?state.why().map(ToString::to_string), "state");
+                Event::State(state)
+            }
+            MachineEvent::Subscription { topic, state } => {
+                tracing::debug!(target: "steadfast", topic, state = state.name(), "subscription");
+                Event::Subscription { topic, state }
+            }
+            MachineEvent::Interview { session_id, state } => Event::Interview { session_id, state },
+            MachineEvent::Derived { topic, stage, progress, at, .. } => {
+                Event::RecoveredStage { topic, stage, progress, at }
+            }
+            MachineEvent::Snapshot { topic } => match core.snapshot(&topic) {
+                Some(snapshot) => Event::Snapshot(Arc::new(snapshot)),
+                None => return,
+            },
+            MachineEvent::Gap { topic, since, until, recovered } => Event::Gap { topic, since, until, recovered },
+            MachineEvent::Fetched { topic, http } => match core.bodies.remove(&http) {
+                Some(answer) => Event::Fetched { topic, answer: Arc::new(answer) },
+                None => return,
+            },
+            MachineEvent::ProtocolViolation(violation) => {
+                tracing::debug!(target: "steadfast", reason = violation.reason, "violation");
+                Event::ProtocolViolation(violation)
+            }
+            MachineEvent::Notice { kind, text } => {
+                tracing::debug!(target: "steadfast", kind = kind.name(), text, "notice");
+                Event::Notice { kind, text }
+            }
+        };
+        core.push(&self.shared, event);
+    }
+
+    /// Does what concerns sockets, requests and the token provider.
+    fn carry_out(&mut self, output: Output, now: Now) {
+        match output {
+            Output::Open(id, request) => {
+                tracing::debug!(target: "steadfast", socket = id.0, url = crate::redact_url(&request.url), "dial");
+                let dial = self.platform.connect(request);
+                self.wires.push((id, Wire::Dialing(Box::pin(dial))));
+            }
+            Output::Send(id, text) => {
+                if let Some(socket) = self.open_socket(id) {
+                    socket.send(text.expose());
+                }
+            }
+            Output::Ping(id) => {
+                if let Some(socket) = self.open_socket(id) {
+                    socket.ping();
+                }
+            }
+            Output::Close(id, reason) => {
+                tracing::debug!(target: "steadfast", socket = id.0, ?reason, "close");
+                if let Some(at) = self.wires.iter().position(|(own, _)| *own == id)
+                    && let (_, Wire::Open(socket)) = self.wires.remove(at)
+                {
+                    socket.close(reason);
+                }
+            }
+            Output::Http(id, request) => {
+                tracing::debug!(target: "steadfast", method = request.method, url = crate::redact_url(&request.url), "request");
+                let call = self.platform.http(request);
+                self.calls.push((id, Box::pin(call)));
+            }
+            Output::Abort(id) => self.calls.retain(|(own, _)| *own != id),
+            Output::FetchToken { generation, force } => {
+                tracing::debug!(target: "steadfast", force, "token asked");
+                match &self.provider {
+                    Some(provider) => self.token = Some((generation, provider.token(force))),
+                    None => {
+                        let error = TokenError::Denied("there is no token provider".into());
+                        self.shared.lock().machine.handle(now, Input::Token(generation, Err(error)));
+                    }
+                }
+            }
+            Output::Done(..) | Output::Release(..) | Output::Event(_) => {}
+        }
+    }
+
+    fn open_socket(&mut self, id: SocketId) -> Option<&mut P::Socket> {
+        self.wires.iter_mut().find_map(|(own, wire)| match wire {
+            Wire::Open(socket) if *own == id => Some(socket),
+            _ => None,
+        })
+    }
+}
+
+// Everything inside is either pinned in a box of its own or plain data.
+impl<P: Platform> Unpin for Driver<P> {}
+
+impl<P: Platform> Future for Driver<P> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let shared = Arc::clone(&this.shared);
+        shared.waker.register(cx.waker());
+        // Bounded, so that a flood on one client leaves the executor to others.
+        for _ in 0..16 {
+            if shared.abandoned() {
+                let now = this.platform.now();
+                shared.lock().shut(now);
+            }
+            if !this.turn(cx) {
+                break;
+            }
+        }
+        if shared.take_pushed() {
+            shared.ring.wake();
+        }
+        if shared.lock().machine.state() == &crate::ConnectionState::Closed && this.outputs.is_empty() {
+            shared.end();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Core {
+    /// Reads an answer's body as what was asked for, and keeps it for the outcome.
+    fn read_answer(&mut self, id: HttpId, answer: &HttpAnswer) -> HttpReply {
+        let HttpAnswer { status, retry_after, body } = answer;
+        let text = String::from_utf8_lossy(body);
+        let mut reply = HttpReply { status: *status, retry_after: *retry_after, readable: false, error: None };
+        if !(200..300).contains(status) {
+            reply.error = messages::refusal(&text);
+            return reply;
+        }
+        match self.machine.request_of(id).map(|request| Answer::read(&request, &text)) {
+            Some(Ok(answer)) => {
+                self.bodies.insert(id, answer);
+                reply.readable = true;
+            }
+            Some(Err(Violation { reason, .. })) => reply.error = Some(format!("the answer can't be read: {reason}")),
+            None => {}
+        }
+        reply
+    }
+
+    /// A topic's picture with its last payload.
+    pub(crate) fn snapshot(&self, topic: &str) -> Option<TopicSnapshot> {
+        let snapshot = self.machine.snapshot(topic)?.clone();
+        Some(TopicSnapshot { snapshot, raw: self.raws.get(topic).cloned() })
+    }
+}
