@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "native")]
+pub mod client;
 pub mod command;
 pub mod config;
 mod dialect;

@@ -6,6 +6,8 @@
 mod maybe_send;
 pub mod native;
 pub mod ring;
+pub(crate) mod run;
+pub(crate) mod shared;
 
 use core::fmt;
 use core::future::{Future, poll_fn};

@@ -16,7 +16,9 @@ use crate::client::{Confirmed, Event, Message, TokenFuture, TokenProvider, Topic
 use crate::command::{CommandError, CommandId, Reply};
 use crate::envelope::Verdict;
 use crate::event::Event as MachineEvent;
-use crate::io::{FrameId, HttpError, HttpId, HttpReply, Input, Output, SocketId, Token, TokenError, Violation};
+use crate::io::{
+    FrameId, HttpError, HttpId, HttpReply, Input, Output, SocketId, Token, TokenError, Violation,
+};
 use crate::messages::{self, Answer, Json};
 use crate::time::Now;
 
@@ -310,7 +312,9 @@ impl<P: Platform> Driver<P> {
                 Some(snapshot) => Event::Snapshot(Arc::new(snapshot)),
                 None => return,
             },
-            MachineEvent::Gap { topic, since, until, recovered } => Event::Gap { topic, since, until, recovered },
+            MachineEvent::Gap { topic, since, until, recovered } => {
+                Event::Gap { topic, since, until, recovered }
+            }
             MachineEvent::Fetched { topic, http } => match core.bodies.remove(&http) {
                 Some(answer) => Event::Fetched { topic, answer: Arc::new(answer) },
                 None => return,
@@ -417,17 +421,20 @@ impl Core {
     fn read_answer(&mut self, id: HttpId, answer: &HttpAnswer) -> HttpReply {
         let HttpAnswer { status, retry_after, body } = answer;
         let text = String::from_utf8_lossy(body);
-        let mut reply = HttpReply { status: *status, retry_after: *retry_after, readable: false, error: None };
+        let mut reply =
+            HttpReply { status: *status, retry_after: *retry_after, readable: false, error: None };
         if !(200..300).contains(status) {
             reply.error = messages::refusal(&text);
             return reply;
         }
-        match self.machine.request_of(id).map(|request| Answer::read(&request, &text)) {
+        match self.machine.request_of(id).map(|request| Answer::read(request, &text)) {
             Some(Ok(answer)) => {
                 self.bodies.insert(id, answer);
                 reply.readable = true;
             }
-            Some(Err(Violation { reason, .. })) => reply.error = Some(format!("the answer can't be read: {reason}")),
+            Some(Err(Violation { reason, .. })) => {
+                reply.error = Some(format!("the answer can't be read: {reason}"))
+            }
             None => {}
         }
         reply

@@ -50,6 +50,7 @@ const fn is_rest(request: &Request) -> bool {
 /// A REST request under way: a command's, or one of our own about a topic.
 #[derive(Debug)]
 pub(super) struct Rest {
+    pub(super) request: Request,
     command: Option<CommandId>,
     topic: Option<String>,
     reads_only: bool,
@@ -524,7 +525,19 @@ impl Machine {
     }
 
     fn call(&mut self, queued: Queued) {
-        let (method, path, body) = match &queued.request {
+        self.start_call(Some(queued.id), None, queued.request);
+    }
+
+    /// Fetches an analysis because one of its stages is done.
+    pub(super) fn fetch_analysis(&mut self, name: &str) {
+        if self.caps.http {
+            let analysis_id = name.into();
+            self.start_call(None, Some(name.into()), Request::Analysis { analysis_id });
+        }
+    }
+
+    fn start_call(&mut self, command: Option<CommandId>, topic: Option<String>, request: Request) {
+        let (method, path, body) = match &request {
             Request::Login { email, password } => {
                 let body = json::object(|o| o.text("email", email).text("password", password.expose()));
                 ("POST", String::from("/api/v1/login"), Some(body))
@@ -545,35 +558,16 @@ impl Machine {
             Request::ServerStats => ("GET", String::from("/api/websocket/stats"), None),
             _ => return,
         };
-        let open = matches!(queued.request, Request::Login { .. } | Request::ServerHealth);
-        self.start_call(Some(queued.id), None, method, &path, body, open);
-    }
-
-    /// Fetches an analysis because one of its stages is done.
-    pub(super) fn fetch_analysis(&mut self, name: &str) {
-        if self.caps.http {
-            let path = format!("/api/analysis/{}", url::encode(name));
-            self.start_call(None, Some(name.into()), "GET", &path, None, false);
-        }
-    }
-
-    fn start_call(
-        &mut self,
-        command: Option<CommandId>,
-        topic: Option<String>,
-        method: &'static str,
-        path: &str,
-        body: Option<String>,
-        open: bool,
-    ) {
+        let open = matches!(request, Request::Login { .. } | Request::ServerHealth);
         self.next_http += 1;
         let http = HttpId(self.next_http);
         let token = if open { None } else { self.tokens.current.as_ref() };
-        let request = self.route.rest(&self.config, method, path, body, token);
+        let send = self.route.rest(&self.config, method, &path, body, token);
         let now = self.now.mono;
         let until = now + ms(self.config.timings.command_timeout);
-        self.calls.insert(http, Rest { command, topic, reads_only: method == "GET", sent_at: now, until });
-        self.out.push_back(Output::Http(http, request));
+        let call = Rest { request, command, topic, reads_only: method == "GET", sent_at: now, until };
+        self.calls.insert(http, call);
+        self.out.push_back(Output::Http(http, send));
     }
 
     pub(super) fn http_ended(&mut self, http: HttpId, result: Result<HttpReply, HttpError>) {

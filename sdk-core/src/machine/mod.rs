@@ -38,7 +38,7 @@ use self::route::Route;
 use self::throttle::Throttle;
 use self::tokens::Tokens;
 use self::topics::Topic;
-use crate::command::{Command, CommandId};
+use crate::command::{Command, CommandError, CommandId, Request};
 use crate::config::{Config, ConfigError, TokenSource, ms};
 use crate::dialect::{self, Dialect, Profile};
 use crate::envelope::{Envelope, Head, Verdict};
@@ -250,6 +250,17 @@ impl Machine {
     /// The state of the connection as last announced.
     pub const fn state(&self) -> &ConnectionState {
         &self.said
+    }
+
+    /// A raw progress as the service sends it, as 0.0–1.0. [rules §2.2]
+    pub fn share(&self, raw: f64) -> f64 {
+        let share = raw / self.profile.full_progress;
+        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    /// What an HTTP request under way asks for, so that the edge can read the answer.
+    pub fn request_of(&self, id: HttpId) -> Option<&Request> {
+        self.calls.get(&id).map(|call| &call.request)
     }
 
     /// Which service this is.
@@ -485,4 +496,15 @@ const fn state_rank(state: &ConnectionState) -> u8 {
         ConnectionState::Idle => 1,
         ConnectionState::Closed => 0,
     }
+}
+
+/// Whether a text can be a topic: not empty, at most 256 bytes, without control characters. [rules §1]
+pub fn check_topic(topic: &str) -> Result<(), CommandError> {
+    route::check_id(topic).map_err(|message| CommandError {
+        kind: crate::CommandErrorKind::Invalid,
+        code: None,
+        message,
+        retryable: false,
+        sent: crate::Sent::No,
+    })
 }

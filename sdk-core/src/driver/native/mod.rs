@@ -7,6 +7,7 @@
 //! pongs. rustls is built without its logging; our own lines (target `steadfast`) name host and port, never a URL.
 //! A test lets everything log at its loudest and looks for a token. [rules §2.15]
 
+mod ahead;
 mod dial;
 mod http;
 mod socket;
@@ -44,7 +45,8 @@ pub struct NativeOptions {
     pub message_time: Duration,
     /// How many bytes may wait for a server that doesn't read; more end the connection. Default: 2 MiB.
     pub write_buffer: usize,
-    /// The read buffer of a connection, which an idle one keeps. Default: 4 KiB; at least 1 KiB.
+    /// The read buffer of a connection, which an idle one keeps. Default: 4 KiB; at least 1 KiB. A flood is read in
+    /// larger pieces, whatever this says.
     pub read_buffer: usize,
 }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::protocol::frame::{FrameHeader, coding::OpCode};
 
+use super::ahead::ReadAhead;
 use super::watch::Watch;
 
 /// An emptied queue larger than this is given back: an idle client shall be small.
@@ -59,6 +60,7 @@ impl AsyncWrite for Stream {
 /// A [`Stream`] with a watch and a bounded queue.
 pub(super) struct Wire {
     stream: Stream,
+    ahead: ReadAhead,
     watch: Watch,
     fresh: bool,
     queue: Vec<u8>,
@@ -76,6 +78,7 @@ impl Wire {
         watch.feed(tail);
         Self {
             stream,
+            ahead: ReadAhead::default(),
             watch,
             fresh: false,
             queue: Vec::new(),
@@ -153,12 +156,13 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(this.ahead.poll_read(cx, &mut this.stream, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
         if !new.is_empty() {
-            self.fresh = true;
-            self.watch.feed(new);
+            this.fresh = true;
+            this.watch.feed(new);
         }
         Poll::Ready(Ok(()))
     }
