@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::auth::Authority;
 use crate::connection::ConnectionInfo;
-use crate::faults::{Rule, RuleInfo};
 use crate::http;
 use crate::hub::TopicInfo;
 use crate::journal::Journal;
 use crate::listen;
 use crate::options::{Options, OptionsError};
+use crate::rule::{Rule, RuleInfo};
 use crate::services::{Service, personality};
 use crate::switches::{SwitchError, Switches};
 use crate::world::World;

@@ -27,11 +27,12 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::connection::{Closing, Command, Connection, Frame};
-use crate::faults::{End, When};
+use crate::faults::End;
 use crate::http::ApiError;
 use crate::io::Cut;
 use crate::journal::Happening;
 use crate::listen::CameBy;
+use crate::rule::When;
 use crate::services::Service;
 use crate::world::World;
 

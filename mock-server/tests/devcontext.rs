@@ -16,7 +16,9 @@ fn closed(code: u16, reason: &str) -> End {
 }
 
 fn message(kind: &str, payload: Value, id: &str) -> Value {
-    json!({"type": kind, "timestamp": AT, "payload": payload, "requestId": id})
+    let mut message = json!({"type": kind, "timestamp": AT, "requestId": id});
+    message["payload"] = payload;
+    message
 }
 
 fn subscribe(analysis: &str, id: &str) -> Value {

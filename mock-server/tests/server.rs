@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Client, End, get, http, post, soon, start, subscribe};
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use steadfast_mock_server::{AuthMode, Happening, MockServer, Options, Service, TlsFiles};
 use tokio::net::TcpStream;
@@ -171,8 +172,7 @@ async fn the_same_port_speaks_tls_with_a_given_certificate() {
     let tcp = TcpStream::connect(server.address()).await.unwrap();
     let tls = soon(connector.connect("localhost".try_into().unwrap(), tcp)).await.unwrap();
     let url = format!("wss://localhost/charisma/ws?token={}", server.token("u1"));
-    let (mut socket, _) = soon(tokio_tungstenite::client_async(url, tls)).await.unwrap();
-    use futures_util::{SinkExt, StreamExt};
+    let (mut socket, _) = Box::pin(soon(tokio_tungstenite::client_async(url, tls))).await.unwrap();
     socket.send(subscribe("quiet-1").to_string().into()).await.unwrap();
     let answer = soon(socket.next()).await.unwrap().unwrap().to_string();
     assert!(answer.contains("subscribed"));

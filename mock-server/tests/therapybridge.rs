@@ -63,7 +63,7 @@ async fn a_session_goes_through_its_statuses_within_their_ranges() {
     server.shutdown().await;
 }
 
-async fn refusals(server: &MockServer) -> [(String, &'static str, u16); 6] {
+fn refusals(server: &MockServer) -> [(String, &'static str, u16); 6] {
     let authority = server.authority();
     let hour = Duration::from_secs(3600);
     let past = authority.issue_until("p1", "patient", SystemTime::now() - Duration::from_secs(5));
@@ -83,7 +83,7 @@ async fn refusals(server: &MockServer) -> [(String, &'static str, u16); 6] {
 #[tokio::test]
 async fn refusals_come_after_the_upgrade_or_before_it() {
     let server = start(Options::for_tests()).await;
-    for (url, reason, status) in refusals(&server).await {
+    for (url, reason, status) in refusals(&server) {
         server.set("therapybridge.refuse", "after").unwrap();
         assert_eq!(Client::open(&url).await.end().await, closed(1008, reason));
         server.set("therapybridge.refuse", "before").unwrap();
