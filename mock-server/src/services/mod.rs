@@ -33,6 +33,9 @@ use crate::world::World;
 
 mod charisma;
 mod devcontext;
+mod docproc;
+mod saga;
+mod socketio;
 mod therapybridge;
 
 /// One of the five services, written as its slug.
@@ -129,29 +132,9 @@ pub(crate) fn personality(service: Service) -> &'static dyn Personality {
         Service::Charisma => &charisma::Charisma,
         Service::TherapyBridge => &therapybridge::TherapyBridge,
         Service::DevContext => &devcontext::DevContext,
-        Service::Saga | Service::DocProc => &Unserved,
+        Service::Saga => &saga::Saga,
+        Service::DocProc => &docproc::DocProc,
     }
-}
-
-/// A service that this version does not speak yet: nothing is there, and emitting says so.
-struct Unserved;
-
-impl Personality for Unserved {
-    fn routes(&self) -> Router<World> {
-        Router::new()
-    }
-
-    fn flow(&self, _: &World, _: &str, _: Option<Meaning>) -> Vec<Beat> {
-        Vec::new()
-    }
-
-    fn emitted(&self, _: &str, _: Option<&str>, _: Value) -> Result<Frame, String> {
-        Err("this service is not served by this version".to_owned())
-    }
-
-    fn complete(&self, _: &str, _: &Value, _: &mut Frame) {}
-
-    fn absorb(&self, _: &mut Value, _: &Frame) {}
 }
 
 /// What single services keep beside topics.
@@ -159,6 +142,9 @@ impl Personality for Unserved {
 pub(crate) struct Stores {
     pub(crate) therapybridge: therapybridge::Connects,
     pub(crate) devcontext: devcontext::Interviews,
+    pub(crate) saga: saga::Store,
+    /// The Socket.IO sessions that are open; they outlast a reset.
+    pub(crate) sessions: socketio::Sessions,
 }
 
 impl Stores {
@@ -166,6 +152,7 @@ impl Stores {
     pub(crate) fn reset(&self) {
         self.therapybridge.reset();
         self.devcontext.reset();
+        self.saga.reset();
     }
 }
 
