@@ -35,6 +35,16 @@ enum Wire<P: Platform> {
     Open(P::Socket),
 }
 
+/// How a look at a socket ended.
+enum Turn {
+    /// Nothing more for now.
+    Quiet,
+    /// The socket is gone; the next one has its place.
+    Gone,
+    /// The machine wants a socket closed.
+    Closing,
+}
+
 /// The future that runs a client to its end.
 pub(crate) struct Driver<P: Platform> {
     platform: P,
@@ -112,26 +122,25 @@ impl<P: Platform> Driver<P> {
                     };
                     shared.lock().machine.handle(now, input);
                 }
-                Wire::Open(_) => {
-                    if self.read(cx, at, id, now, &shared) {
-                        busy = true;
-                    } else {
-                        at += 1;
-                    }
-                }
+                Wire::Open(_) => match self.read(cx, at, id, now, &shared) {
+                    Turn::Quiet => at += 1,
+                    Turn::Gone => busy = true,
+                    // A socket that is to be closed must not be read before it is.
+                    Turn::Closing => return true,
+                },
             }
         }
         busy
     }
 
-    /// Reads what is ready on one socket; true if it must be looked at again, or is gone.
-    fn read(&mut self, cx: &mut Context<'_>, at: usize, id: SocketId, now: Now, shared: &Shared) -> bool {
+    /// Reads what is ready on one socket.
+    fn read(&mut self, cx: &mut Context<'_>, at: usize, id: SocketId, now: Now, shared: &Shared) -> Turn {
         // The lock is taken with the first thing that arrived and kept for the batch.
         let mut core = None;
         for _ in 0..BATCH {
-            let Some((_, Wire::Open(socket))) = self.wires.get_mut(at) else { return true };
+            let Some((_, Wire::Open(socket))) = self.wires.get_mut(at) else { return Turn::Gone };
             let incoming = match socket.poll_recv(cx) {
-                Poll::Pending => return false,
+                Poll::Pending => return Turn::Quiet,
                 Poll::Ready(incoming) => incoming,
             };
             let core = core.get_or_insert_with(|| shared.lock());
@@ -143,17 +152,16 @@ impl<P: Platform> Driver<P> {
                     tracing::debug!(target: "steadfast", socket = id.0, ?reason, "closed");
                     self.wires.remove(at);
                     core.machine.handle(now, Input::Closed(id, reason));
-                    return true;
+                    return Turn::Gone;
                 }
             }
-            // What a frame set off is carried out before the next one is read: an answer, a pong, a close.
             self.drain(core, None);
             if self.outputs.iter().any(|output| matches!(output, Output::Close(..))) {
-                return true;
+                return Turn::Closing;
             }
         }
         cx.waker().wake_by_ref();
-        false
+        Turn::Quiet
     }
 
     fn text(&mut self, core: &mut Core, socket: SocketId, text: &str, now: Now) {
