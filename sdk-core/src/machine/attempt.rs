@@ -186,7 +186,6 @@ impl Machine {
         }
         let down = link.down_since.take().map_or(0, |since| now - since);
         self.ready_info = (link.backoff.tries, down);
-        link.backoff.tries = 0;
         if let Some(topic) = link.topic.clone() {
             self.confirmed(&topic, socket);
         }

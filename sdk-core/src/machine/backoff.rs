@@ -35,7 +35,7 @@ impl Rng {
 pub(super) struct Backoff {
     /// Retries since the link was last stable; it picks the delay.
     pub failures: u32,
-    /// Attempts since the link was last Ready.
+    /// Attempts since the link was last stable.
     pub tries: u32,
     /// Lives in a row that were too short to count.
     pub short_lives: u32,
@@ -91,6 +91,7 @@ impl Backoff {
     /// The link has been Ready for long enough.
     pub(super) fn stable(&mut self) {
         self.failures = 0;
+        self.tries = 0;
         self.short_lives = 0;
     }
 }

@@ -335,15 +335,25 @@ impl Machine {
                 || self.waiters.iter().any(Waiter::needs_connection))
     }
 
+    /// Tells what changed: Ready before what rests on it, every other state after what it takes away.
     fn announce(&mut self) {
-        self.announce_topics();
         let state = self.derive_state();
+        if matches!(state, ConnectionState::Ready { .. }) {
+            self.announce_state(state);
+            self.announce_topics();
+        } else {
+            self.announce_topics();
+            self.announce_state(state);
+        }
+        self.answer_waiters();
+    }
+
+    fn announce_state(&mut self, state: ConnectionState) {
         if state != self.said {
             self.since = self.now.unix;
             self.said = state.clone();
             self.event(Event::State(state));
         }
-        self.answer_waiters();
     }
 
     /// The client's state: that of its best link.

@@ -39,7 +39,6 @@ impl Machine {
         link.kicked_at = None;
         link.finished = false;
         link.backoff.stable();
-        link.backoff.tries = 0;
         link.rest = Rest::Idle;
         if self.has_work() {
             self.begin(id, false, false);

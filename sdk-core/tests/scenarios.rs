@@ -1,0 +1,10 @@
+//! Stories in virtual time: what goes into the machine and what must come out, rule by rule. [rules §2]
+#![cfg(feature = "typed")]
+#![allow(missing_docs, reason = "a test's name is its documentation")]
+
+mod support;
+
+mod scenarios {
+    mod backoff;
+    mod happy;
+}

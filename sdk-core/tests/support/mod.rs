@@ -1,0 +1,837 @@
+//! A world for stories in virtual time: a client's machine, a server that behaves as told, a token provider, and a
+//! transcript of everything that crossed the line between the machine and its host. No sleeps, no sockets.
+//!
+//! ```ignore
+//! let mut world = World::dev(Service::Charisma).obedient();
+//! world.subscribe("s1");                 // connects, and the obedient server confirms
+//! world.at(5_000).close(1006, "");       // five seconds later the connection is lost
+//! world.advance(60_000);                 // a minute passes, with a tick at every deadline
+//! assert_eq!(world.dials(), [0, 6_000]);
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+
+use steadfast::{
+    Command, CommandError, CommandErrorKind, CommandId, Config, ConnectRequest, ConnectionState, Delivery,
+    DisconnectReason, Endpoint, Event, Head, HostCaps, HttpId, HttpReply, HttpRequest, Input, InterviewState,
+    Machine, NoticeKind, Now, Output, Phase, Reachability, Reply, Request, Secret, Sent, Service, Snapshot,
+    SocketId, SubscriptionState, Token, TokenError, TokenSource, Verdict, Visibility, WhyKind, messages,
+};
+
+/// The wall clock when a story begins: 2026-01-01T00:00:00Z.
+pub(crate) const EPOCH: u64 = 1_767_225_600_000;
+/// Where the steady clock stands then; not 0, so that nothing works by accident.
+const START: u64 = 5_000_000;
+
+/// How the server behaves towards every connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Server {
+    /// As the story says, step by step.
+    #[default]
+    Manual,
+    /// It opens, shakes hands and confirms.
+    Obedient,
+    /// It opens and shakes hands, and confirms nothing.
+    Mute,
+    /// It can't be reached, and the attempt ends by this.
+    Refuses(DisconnectReason),
+    /// It opens and shakes hands, and closes at once.
+    Closes(u16, &'static str),
+}
+
+/// How the token provider behaves.
+#[derive(Clone, Debug)]
+pub(crate) enum Provider {
+    /// As the story says.
+    Manual,
+    /// It always has this token, which says nothing of an expiry.
+    Same(&'static str),
+    /// It has a new token each time, which lives for so many ms.
+    Fresh(u64),
+    /// It fails.
+    Fails(TokenError),
+}
+
+/// One outcome of a command.
+pub(crate) type Outcome = Result<Reply, CommandError>;
+
+/// A machine in a world of its own.
+pub(crate) struct World {
+    pub(crate) machine: Machine,
+    service: Service,
+    /// Ms since the story began.
+    now: u64,
+    /// How far the wall clock has jumped.
+    skew: i64,
+    pub(crate) server: Server,
+    /// Whether an obedient server shows every 20 s that it is alive.
+    pub(crate) heartbeat: bool,
+    pub(crate) provider: Provider,
+    /// Every socket asked for, and when.
+    pub(crate) opened: Vec<(u64, SocketId, ConnectRequest)>,
+    /// Sockets that are open or on their way, the newest last.
+    sockets: Vec<SocketId>,
+    /// Everything sent: when, by which socket, what.
+    pub(crate) sent: Vec<(u64, SocketId, String)>,
+    pub(crate) pings: Vec<(u64, SocketId)>,
+    /// Every question to the token provider: when, and whether it was forced.
+    pub(crate) asked: Vec<(u64, bool)>,
+    generation: u32,
+    pub(crate) outcomes: BTreeMap<u32, Vec<Outcome>>,
+    pub(crate) events: Vec<(u64, Event)>,
+    pub(crate) requests: Vec<(HttpId, HttpRequest)>,
+    pub(crate) aborted: Vec<HttpId>,
+    /// Frames handed to listeners, in order, also those released later.
+    pub(crate) delivered: Vec<(String, Verdict)>,
+    frames: Vec<String>,
+    next_command: u32,
+    next_token: u32,
+    reactions: VecDeque<Reaction>,
+    log: String,
+    secrets: Vec<String>,
+    /// Everything the machine said, as `Debug` shows it.
+    pub(crate) debug: String,
+}
+
+enum Reaction {
+    Opened(SocketId),
+    Frame(SocketId, String),
+    Closed(SocketId, DisconnectReason),
+    Token(u32, Result<Token, TokenError>),
+}
+
+impl World {
+    pub(crate) fn new(config: Config, caps: HostCaps) -> Self {
+        Self::try_new(config, caps).unwrap()
+    }
+
+    pub(crate) fn try_new(config: Config, caps: HostCaps) -> Result<Self, steadfast::ConfigError> {
+        let service = config.service;
+        let secrets = match &config.token {
+            TokenSource::Static(token) => vec![token.text.expose().into()],
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            machine: Machine::new(config, caps)?,
+            service,
+            now: 0,
+            skew: 0,
+            server: Server::Manual,
+            heartbeat: true,
+            provider: Provider::Same("tok-0"),
+            opened: Vec::new(),
+            sockets: Vec::new(),
+            sent: Vec::new(),
+            pings: Vec::new(),
+            asked: Vec::new(),
+            generation: 0,
+            outcomes: BTreeMap::new(),
+            events: Vec::new(),
+            requests: Vec::new(),
+            aborted: Vec::new(),
+            delivered: Vec::new(),
+            frames: Vec::new(),
+            next_command: 0,
+            next_token: 0,
+            reactions: VecDeque::new(),
+            log: String::new(),
+            secrets,
+            debug: String::new(),
+        })
+    }
+
+    /// A client on a native host, without jitter, with the provider's token `tok-0` where the service needs one.
+    pub(crate) fn dev(service: Service) -> Self {
+        Self::new(dev(service), HostCaps::NATIVE)
+    }
+
+    /// The same in a browser.
+    pub(crate) fn browser(service: Service) -> Self {
+        Self::new(dev(service), HostCaps::BROWSER)
+    }
+
+    pub(crate) fn obedient(mut self) -> Self {
+        self.server = Server::Obedient;
+        self
+    }
+
+    pub(crate) fn server(mut self, server: Server) -> Self {
+        self.server = server;
+        self
+    }
+
+    pub(crate) fn provider(mut self, provider: Provider) -> Self {
+        self.provider = provider;
+        self
+    }
+
+    // --- time ---------------------------------------------------------------------------------------------------
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Unix time.
+    pub(crate) fn unix(&self) -> u64 {
+        (EPOCH + self.now).saturating_add_signed(self.skew)
+    }
+
+    fn clocks(&self) -> Now {
+        Now { mono: START + self.now, unix: self.unix() }
+    }
+
+    /// Goes on to this moment of the story, with a tick at each deadline on the way.
+    pub(crate) fn at(&mut self, ms: u64) -> &mut Self {
+        assert!(ms >= self.now, "the story is already at {}", self.now);
+        const BEAT: u64 = 20_000;
+        while self.heartbeat && matches!(self.server, Server::Obedient) {
+            let beat = (self.now / BEAT + 1) * BEAT;
+            if beat > ms {
+                break;
+            }
+            self.pass(beat);
+            for socket in self.sockets.clone() {
+                self.input(Input::Activity(socket));
+            }
+        }
+        self.pass(ms)
+    }
+
+    fn pass(&mut self, ms: u64) -> &mut Self {
+        let mut ticks = 0;
+        while let Some(due) = self.machine.deadline() {
+            let due = due.saturating_sub(START).max(self.now);
+            if due > ms {
+                break;
+            }
+            ticks = if due == self.now { ticks + 1 } else { 0 };
+            assert!(ticks < 50, "the deadline stays at {due}\n{}", self.log);
+            self.now = due;
+            self.input(Input::Tick);
+        }
+        self.now = ms;
+        self
+    }
+
+    /// So much time passes.
+    pub(crate) fn advance(&mut self, ms: u64) -> &mut Self {
+        self.at(self.now + ms)
+    }
+
+    /// The machine sleeps: time passes on both clocks, and nobody ticks.
+    pub(crate) fn sleep(&mut self, ms: u64) -> &mut Self {
+        self.now += ms;
+        self
+    }
+
+    /// The wall clock alone jumps.
+    pub(crate) fn jump(&mut self, ms: i64) -> &mut Self {
+        self.skew += ms;
+        self
+    }
+
+    // --- the host ----------------------------------------------------------------------------------------------
+
+    pub(crate) fn input(&mut self, input: Input) -> &mut Self {
+        self.machine.handle(self.clocks(), input);
+        self.drain();
+        self
+    }
+
+    pub(crate) fn tick(&mut self) -> &mut Self {
+        self.input(Input::Tick)
+    }
+
+    /// The newest socket.
+    pub(crate) fn socket(&self) -> SocketId {
+        *self.sockets.last().unwrap_or_else(|| panic!("no socket\n{}", self.log))
+    }
+
+    /// The sockets that are open or on their way.
+    pub(crate) fn sockets(&self) -> &[SocketId] {
+        &self.sockets
+    }
+
+    pub(crate) fn opened(&mut self) -> &mut Self {
+        self.opened_on(self.socket())
+    }
+
+    pub(crate) fn opened_on(&mut self, socket: SocketId) -> &mut Self {
+        self.line(format_args!("> opened #{}", socket.0));
+        self.input(Input::Opened(socket))
+    }
+
+    /// The newest socket ends with a close frame; 1006: without one.
+    pub(crate) fn close(&mut self, code: u16, reason: &str) -> &mut Self {
+        self.ended(DisconnectReason::Closed { code, reason: reason.into() })
+    }
+
+    pub(crate) fn ended(&mut self, reason: DisconnectReason) -> &mut Self {
+        self.ended_on(self.socket(), reason)
+    }
+
+    pub(crate) fn ended_on(&mut self, socket: SocketId, reason: DisconnectReason) -> &mut Self {
+        match &reason {
+            DisconnectReason::Closed { code, reason } => {
+                self.line(format_args!("> closed #{} {code} {reason:?}", socket.0));
+            }
+            other => self.line(format_args!("> ended #{} {other:?}", socket.0)),
+        }
+        self.sockets.retain(|own| *own != socket);
+        self.input(Input::Closed(socket, reason))
+    }
+
+    /// A frame arrives on the newest socket.
+    pub(crate) fn frame(&mut self, text: &str) -> Verdict {
+        self.frame_on(self.socket(), text)
+    }
+
+    pub(crate) fn frame_on(&mut self, socket: SocketId, text: &str) -> Verdict {
+        let frame = match messages::read(self.service, text) {
+            Ok(frame) => frame,
+            Err(violation) => {
+                self.line(format_args!("> unreadable #{} {text}", socket.0));
+                self.input(Input::Malformed(socket, violation));
+                return Verdict::default();
+            }
+        };
+        let envelope = frame.envelope();
+        let verdict = self.machine.frame(self.clocks(), socket, text.len(), frame.head, &envelope);
+        self.line(format_args!("> frame #{} {text}{}", socket.0, flags(verdict)));
+        self.frames.push(text.into());
+        if verdict.has(Verdict::DELIVER) {
+            self.delivered.push((text.into(), verdict));
+        }
+        // A host drains after a frame only when the verdict asks for it.
+        if verdict.has(Verdict::POLL) {
+            self.drain();
+        } else {
+            assert!(self.machine.poll().is_none(), "an output waits although the verdict has no POLL");
+        }
+        assert!(matches!(frame.head, Head::Json) || !verdict.has(Verdict::HOLD) || !envelope.name.is_empty());
+        verdict
+    }
+
+    /// Bytes arrive that are no frame.
+    pub(crate) fn activity(&mut self) -> &mut Self {
+        self.input(Input::Activity(self.socket()))
+    }
+
+    pub(crate) fn visibility(&mut self, visibility: Visibility) -> &mut Self {
+        self.line(format_args!("> {visibility:?}"));
+        self.input(Input::Visibility(visibility))
+    }
+
+    pub(crate) fn network(&mut self, reachability: Reachability) -> &mut Self {
+        self.line(format_args!("> {reachability:?}"));
+        self.input(Input::Network(reachability))
+    }
+
+    /// The token provider answers its newest question.
+    pub(crate) fn token(&mut self, text: &str, ttl: Option<u64>) -> &mut Self {
+        let token = self.make_token(text, ttl);
+        self.input(Input::Token(self.generation, Ok(token)))
+    }
+
+    pub(crate) fn no_token(&mut self, error: TokenError) -> &mut Self {
+        self.input(Input::Token(self.generation, Err(error)))
+    }
+
+    pub(crate) fn make_token(&mut self, text: &str, ttl: Option<u64>) -> Token {
+        self.secrets.push(text.into());
+        Token { text: Secret::new(text), expires_at: ttl.map(|ttl| self.unix() + ttl) }
+    }
+
+    pub(crate) fn http(&mut self, status: u16, readable: bool, error: Option<&str>) -> &mut Self {
+        let id = self.requests.last().unwrap().0;
+        let error = error.map(String::from);
+        self.input(Input::Http(id, Ok(HttpReply { status, retry_after: None, readable, error })))
+    }
+
+    // --- the app -----------------------------------------------------------------------------------------------
+
+    pub(crate) fn command(&mut self, command: Command) -> CommandId {
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        let shown = match &command {
+            Command::SetToken(_) => "set_token".into(),
+            other => format!("{other:?}"),
+        };
+        self.line(format_args!("< {} {shown}", id.0));
+        self.input(Input::Command(id, command));
+        id
+    }
+
+    pub(crate) fn cancel(&mut self, id: CommandId) -> &mut Self {
+        self.line(format_args!("< cancel {}", id.0));
+        self.input(Input::Cancel(id))
+    }
+
+    pub(crate) fn connect(&mut self) -> &mut Self {
+        self.command(Command::Connect);
+        self
+    }
+
+    pub(crate) fn subscribe(&mut self, topic: &str) -> &mut Self {
+        self.command(Command::Subscribe { topic: topic.into(), keep: false });
+        self
+    }
+
+    pub(crate) fn keep(&mut self, topic: &str) -> &mut Self {
+        self.command(Command::Subscribe { topic: topic.into(), keep: true });
+        self
+    }
+
+    pub(crate) fn unsubscribe(&mut self, topic: &str) -> &mut Self {
+        self.command(Command::Unsubscribe { topic: topic.into() });
+        self
+    }
+
+    pub(crate) fn set_token(&mut self, text: &str, ttl: Option<u64>) -> &mut Self {
+        let token = self.make_token(text, ttl);
+        self.command(Command::SetToken(token));
+        self
+    }
+
+    pub(crate) fn request(&mut self, request: Request) -> CommandId {
+        self.command(Command::Request(request, Delivery::default()))
+    }
+
+    pub(crate) fn request_now(&mut self, request: Request) -> CommandId {
+        self.command(Command::Request(request, Delivery::FailFast))
+    }
+
+    pub(crate) fn shutdown(&mut self) -> &mut Self {
+        self.command(Command::Shutdown);
+        self
+    }
+
+    // --- what came of it ---------------------------------------------------------------------------------------
+
+    /// When each socket was asked for.
+    pub(crate) fn dials(&self) -> Vec<u64> {
+        self.opened.iter().map(|(at, ..)| *at).collect()
+    }
+
+    /// What was sent, without the times.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.sent.iter().map(|(_, _, text)| text.as_str()).collect()
+    }
+
+    /// How many of the messages sent contain this.
+    pub(crate) fn count_sent(&self, part: &str) -> usize {
+        self.sent.iter().filter(|(_, _, text)| text.contains(part)).count()
+    }
+
+    /// The `requestId` of the newest message sent.
+    pub(crate) fn last_request(&self) -> String {
+        let text = &self.sent.last().unwrap().2;
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value["requestId"].as_str().unwrap().into()
+    }
+
+    pub(crate) fn state(&self) -> &ConnectionState {
+        self.machine.state()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.state(), ConnectionState::Ready { .. })
+    }
+
+    /// Why the client waits or stopped.
+    #[track_caller]
+    pub(crate) fn why(&self) -> WhyKind {
+        match self.state().why() {
+            Some(why) => why.kind,
+            None => panic!("{:?} has no why\n{}", self.state(), self.log),
+        }
+    }
+
+    /// When the next attempt is, in ms of the story.
+    #[track_caller]
+    pub(crate) fn waits_until(&self) -> u64 {
+        match self.state() {
+            ConnectionState::Waiting { until, .. } => until - EPOCH,
+            other => panic!("{other:?}\n{}", self.log),
+        }
+    }
+
+    pub(crate) fn subscription(&self, topic: &str) -> Option<SubscriptionState> {
+        self.machine.subscription(topic)
+    }
+
+    pub(crate) fn is_live(&self, topic: &str) -> bool {
+        self.subscription(topic) == Some(SubscriptionState::Live)
+    }
+
+    /// Why a topic was refused.
+    #[track_caller]
+    pub(crate) fn refusal(&self, topic: &str) -> WhyKind {
+        match self.subscription(topic) {
+            Some(SubscriptionState::Refused { why }) => why.kind,
+            other => panic!("{topic} is {other:?}\n{}", self.log),
+        }
+    }
+
+    pub(crate) fn interview(&self, session: &str) -> Option<InterviewState> {
+        self.machine.interview(session)
+    }
+
+    #[track_caller]
+    pub(crate) fn snapshot(&self, topic: &str) -> &Snapshot {
+        self.machine.snapshot(topic).unwrap()
+    }
+
+    pub(crate) fn phase(&self, topic: &str) -> Phase {
+        self.snapshot(topic).phase
+    }
+
+    /// The one outcome of a command that has ended.
+    #[track_caller]
+    pub(crate) fn outcome(&self, id: CommandId) -> &Outcome {
+        match self.outcomes.get(&id.0).map(Vec::as_slice) {
+            Some([one]) => one,
+            other => panic!("command {} has the outcomes {other:?}\n{}", id.0, self.log),
+        }
+    }
+
+    pub(crate) fn is_pending(&self, id: CommandId) -> bool {
+        !self.outcomes.contains_key(&id.0)
+    }
+
+    /// How a command failed: kind, code, retryable, sent.
+    #[track_caller]
+    pub(crate) fn failure(&self, id: CommandId) -> (CommandErrorKind, Option<&str>, bool, Sent) {
+        match self.outcome(id) {
+            Err(error) => (error.kind, error.code.as_deref(), error.retryable, error.sent),
+            Ok(reply) => panic!("command {} succeeded: {reply:?}\n{}", id.0, self.log),
+        }
+    }
+
+    pub(crate) fn notices(&self, kind: NoticeKind) -> usize {
+        self.events
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::Notice { kind: own, .. } if *own == kind))
+            .count()
+    }
+
+    /// Every gap told: topic, since, until (ms of the story), recovered.
+    pub(crate) fn gaps(&self) -> Vec<(&str, u64, u64, bool)> {
+        let gap = |event: &'_ Event| match event {
+            Event::Gap { since, until, recovered, .. } => Some((since - EPOCH, until - EPOCH, *recovered)),
+            _ => None,
+        };
+        self.events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::Gap { topic, .. } => gap(event).map(|(a, b, c)| (topic.as_str(), a, b, c)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The names of the connection's states, in order.
+    pub(crate) fn states(&self) -> Vec<&'static str> {
+        self.events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::State(state) => Some(state.name()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Everything that happened, one line each, and forgets it.
+    pub(crate) fn transcript(&mut self) -> String {
+        std::mem::take(&mut self.log)
+    }
+
+    // --- inside ------------------------------------------------------------------------------------------------
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        let mut text = text.to_string();
+        for secret in &self.secrets {
+            if !secret.is_empty() {
+                text = text.replace(secret.as_str(), "(token)");
+            }
+        }
+        let _ = writeln!(self.log, "{:>8.3} {text}", self.now as f64 / 1000.0);
+    }
+
+    fn drain(&mut self) {
+        loop {
+            while let Some(output) = self.machine.poll() {
+                let _ = writeln!(self.debug, "{output:?}");
+                self.take(output);
+            }
+            match self.reactions.pop_front() {
+                Some(Reaction::Opened(socket)) if self.sockets.contains(&socket) => {
+                    self.line(format_args!("> opened #{}", socket.0));
+                    self.machine.handle(self.clocks(), Input::Opened(socket));
+                }
+                Some(Reaction::Frame(socket, text)) if self.sockets.contains(&socket) => {
+                    self.frame_on(socket, &text);
+                }
+                Some(Reaction::Closed(socket, reason)) if self.sockets.contains(&socket) => {
+                    self.ended_on(socket, reason);
+                }
+                Some(Reaction::Token(generation, answer)) => {
+                    self.machine.handle(self.clocks(), Input::Token(generation, answer));
+                }
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Open(socket, request) => {
+                let names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+                self.line(format_args!("open #{} {} {}", socket.0, request.url, names.join(" ")));
+                self.opened.push((self.now, socket, request));
+                self.sockets.push(socket);
+                self.answer_dial(socket);
+            }
+            Output::Send(socket, text) => {
+                self.line(format_args!("send #{} {}", socket.0, text.expose()));
+                self.sent.push((self.now, socket, text.expose().into()));
+                assert!(self.sockets.contains(&socket), "sent to a socket that is gone");
+                self.answer_message(socket, text.expose());
+            }
+            Output::Ping(socket) => {
+                self.line(format_args!("ping #{}", socket.0));
+                self.pings.push((self.now, socket));
+            }
+            Output::Close(socket, reason) => {
+                self.line(format_args!("close #{} {reason:?}", socket.0));
+                self.sockets.retain(|own| *own != socket);
+            }
+            Output::Http(id, request) => {
+                self.line(format_args!("http {} {} {}", id.0, request.method, request.url));
+                self.requests.push((id, request));
+            }
+            Output::Abort(id) => {
+                self.line(format_args!("abort {}", id.0));
+                self.aborted.push(id);
+            }
+            Output::FetchToken { generation, force } => {
+                self.line(format_args!("fetch token{}", if force { ", force" } else { "" }));
+                self.asked.push((self.now, force));
+                self.generation = generation;
+                self.answer_provider(generation);
+            }
+            Output::Done(id, outcome) => {
+                match &outcome {
+                    Ok(_) => self.line(format_args!("done {}", id.0)),
+                    Err(error) => self.line(format_args!(
+                        "done {} {} retryable={} sent={:?}",
+                        id.0, error, error.retryable, error.sent
+                    )),
+                }
+                self.outcomes.entry(id.0).or_default().push(outcome);
+            }
+            Output::Release(frame, verdict) => {
+                let text = self.frames[frame.0 as usize].clone();
+                self.line(format_args!("release {text}{}", flags(verdict)));
+                if verdict.has(Verdict::DELIVER) {
+                    self.delivered.push((text, verdict));
+                }
+            }
+            Output::Event(event) => {
+                self.line(format_args!("{}", shown(&event)));
+                if let Event::State(state) = &event {
+                    let before = self.events.iter().rev().find_map(|(_, event)| match event {
+                        Event::State(state) => Some(state),
+                        _ => None,
+                    });
+                    assert_ne!(before, Some(state), "a state is announced twice [rules §2.12.3]");
+                }
+                self.events.push((self.now, event));
+            }
+        }
+    }
+
+    fn answer_provider(&mut self, generation: u32) {
+        let answer = match &self.provider {
+            Provider::Manual => return,
+            Provider::Same(text) => {
+                let text = *text;
+                Ok(self.make_token(text, None))
+            }
+            Provider::Fresh(ttl) => {
+                let ttl = *ttl;
+                self.next_token += 1;
+                Ok(self.make_token(&format!("tok-{}", self.next_token), Some(ttl)))
+            }
+            Provider::Fails(error) => Err(error.clone()),
+        };
+        self.reactions.push_back(Reaction::Token(generation, answer));
+    }
+
+    fn socketio(&self) -> bool {
+        matches!(self.service, Service::Saga | Service::DocProc)
+    }
+
+    fn answer_dial(&mut self, socket: SocketId) {
+        match self.server.clone() {
+            Server::Manual => {}
+            Server::Refuses(reason) => self.reactions.push_back(Reaction::Closed(socket, reason)),
+            server => {
+                self.reactions.push_back(Reaction::Opened(socket));
+                if self.socketio() {
+                    let open = r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#;
+                    self.reactions.push_back(Reaction::Frame(socket, open.into()));
+                } else if let Server::Closes(code, reason) = server {
+                    self.close_later(socket, code, reason);
+                }
+            }
+        }
+    }
+
+    fn close_later(&mut self, socket: SocketId, code: u16, reason: &str) {
+        let reason = DisconnectReason::Closed { code, reason: reason.into() };
+        self.reactions.push_back(Reaction::Closed(socket, reason));
+    }
+
+    /// What a server that is not told step by step answers.
+    fn answer_message(&mut self, socket: SocketId, text: &str) {
+        let obedient = matches!(self.server, Server::Obedient);
+        if matches!(self.server, Server::Manual) {
+            return;
+        }
+        if self.socketio() && text.starts_with("40") {
+            let sid = format!(r#"40{{"sid":"c{}"}}"#, socket.0);
+            self.reactions.push_back(Reaction::Frame(socket, sid));
+            if let Server::Closes(code, reason) = self.server {
+                self.close_later(socket, code, reason);
+            }
+            return;
+        }
+        let value: serde_json::Value =
+            serde_json::from_str(text.trim_start_matches("42")).unwrap_or(serde_json::Value::Null);
+        let authenticate = value["action"] == "authenticate";
+        if !(obedient || authenticate) {
+            return;
+        }
+        let answer = match self.service {
+            Service::Charisma => match value["action"].as_str() {
+                Some("authenticate") => r#"{"type":"authenticated"}"#.into(),
+                Some("subscribe") => {
+                    format!(r#"{{"type":"subscribed","sessionId":{}}}"#, value["payload"]["sessionId"])
+                }
+                Some("unsubscribe") => {
+                    format!(r#"{{"type":"unsubscribed","sessionId":{}}}"#, value["payload"]["sessionId"])
+                }
+                _ => return,
+            },
+            Service::TherapyBridge => return,
+            Service::Saga => match value[0].as_str() {
+                Some("join_project") => format!(r#"42["joined_project",{{"projectId":{}}}]"#, value[1]),
+                Some("leave_project") => format!(r#"42["left_project",{{"projectId":{}}}]"#, value[1]),
+                Some("ping") => r#"42["pong"]"#.into(),
+                _ => return,
+            },
+            Service::DocProc => match value[0].as_str() {
+                Some("subscribe") => format!(r#"42["subscribed",{{"sessionId":{}}}]"#, value[1]),
+                Some("unsubscribe") => format!(r#"42["unsubscribed",{{"sessionId":{}}}]"#, value[1]),
+                _ => return,
+            },
+            Service::DevContext => {
+                let (kind, payload) = match value["type"].as_str() {
+                    Some("subscribe_analysis") => (
+                        "subscription_confirmed",
+                        format!(
+                            r#"{{"analysisId":{},"currentStatus":"processing","completedStages":[]}}"#,
+                            value["payload"]["analysisId"]
+                        ),
+                    ),
+                    Some("unsubscribe_analysis") => (
+                        "unsubscription_confirmed",
+                        format!(r#"{{"analysisId":{}}}"#, value["payload"]["analysisId"]),
+                    ),
+                    Some("ping") => ("pong", "{}".into()),
+                    Some("resume_interview") => (
+                        "interview_resumed",
+                        format!(
+                            r#"{{"sessionId":{},"currentQuestion":{{"questionId":"q1","question":"?"}}}}"#,
+                            value["payload"]["sessionId"]
+                        ),
+                    ),
+                    _ => return,
+                };
+                format!(r#"{{"type":"{kind}","payload":{payload},"requestId":{}}}"#, value["requestId"])
+            }
+        };
+        self.reactions.push_back(Reaction::Frame(socket, answer));
+    }
+}
+
+/// A configuration for the service on a developer's machine, without jitter; a provider where a token is needed.
+pub(crate) fn dev(service: Service) -> Config {
+    let mut config = Config::new(service, Endpoint::Development);
+    config.reconnect.jitter = false;
+    if service != Service::DocProc {
+        config.token = TokenSource::Provider;
+    }
+    config
+}
+
+/// The services that share one connection, and the topic that each calls so.
+pub(crate) const SHARED: [Service; 4] =
+    [Service::Charisma, Service::Saga, Service::DocProc, Service::DevContext];
+
+fn flags(verdict: Verdict) -> String {
+    let names = [
+        (Verdict::DELIVER, "deliver"),
+        (Verdict::HOLD, "hold"),
+        (Verdict::OUTDATED, "outdated"),
+        (Verdict::RECOVERED, "recovered"),
+        (Verdict::SNAPSHOT, "snapshot"),
+        (Verdict::CLAMPED, "clamped"),
+    ];
+    let set: Vec<_> = names.iter().filter(|(flag, _)| verdict.has(*flag)).map(|(_, name)| *name).collect();
+    if set.is_empty() { " → drop".into() } else { format!(" → {}", set.join(" ")) }
+}
+
+fn seconds(unix: u64) -> f64 {
+    unix.saturating_sub(EPOCH) as f64 / 1000.0
+}
+
+fn shown(event: &Event) -> String {
+    match event {
+        Event::State(ConnectionState::Waiting { attempt, until, why }) => {
+            format!(
+                "= waiting for attempt {attempt} at {:.3}: {}: {}",
+                seconds(*until),
+                why.kind.name(),
+                why.text
+            )
+        }
+        Event::State(ConnectionState::Ready { attempts, down_ms, connection_id }) => {
+            let id = connection_id.as_deref().unwrap_or("-");
+            format!("= ready, attempts {attempts}, down {down_ms} ms, id {id}")
+        }
+        Event::State(state) => match state.why() {
+            Some(why) => format!("= {}: {}: {why}", state.name(), why.kind.name()),
+            None => format!("= {}", state.name()),
+        },
+        Event::Subscription { topic, state: SubscriptionState::Refused { why } } => {
+            format!("{topic} is refused: {}: {}", why.kind.name(), why.text)
+        }
+        Event::Subscription { topic, state } => format!("{topic} is {}", state.name()),
+        Event::Interview { session_id, state } => format!("interview {session_id} is {}", state.name()),
+        Event::Derived { topic, stage, .. } => format!("{topic} has done {} (recovered)", stage.name()),
+        Event::Snapshot { topic } => format!("{topic} has another picture"),
+        Event::Gap { topic, since, until, recovered } => {
+            let recovered = if *recovered { ", recovered" } else { "" };
+            format!("{topic} has a gap {:.3}–{:.3}{recovered}", seconds(*since), seconds(*until))
+        }
+        Event::Fetched { topic, http } => format!("{topic} was fetched by request {}", http.0),
+        Event::ProtocolViolation(violation) => {
+            format!("violation: {} in {:?}", violation.reason, violation.excerpt)
+        }
+        Event::Notice { kind, text } => format!("notice {}: {text}", kind.name()),
+    }
+}
