@@ -1,8 +1,9 @@
 //! The listener's own I/O: every accepted TCP connection is wrapped so that it can be steered from outside.
 //!
 //! [`WireIo`] is what HTTP, TLS and WebSocket read and write; [`Wire`] is the handle that faults and the control
-//! API hold (several of them as [`Wires`](crate::wires::Wires)). A wire passes bytes on, holds them (a half-open connection: the peer's TCP still answers, nothing
-//! comes through), delays or trickles what is written, injects bytes nobody wrote, or ends with a FIN or an RST.
+//! API hold, several of them as [`Wires`](crate::wires::Wires). A wire passes bytes on, holds them (a half-open
+//! connection: the peer's TCP still answers, nothing comes through), delays or trickles what is written, injects
+//! bytes nobody wrote, or ends with a FIN or an RST.
 
 use std::collections::VecDeque;
 use std::io;
@@ -48,7 +49,8 @@ struct State {
     injected: VecDeque<Bytes>,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    parked: Option<TcpStream>,
+    /// The held connection of a server side that has ended, and what it wrote before.
+    parked: Option<(TcpStream, VecDeque<(Instant, Bytes)>)>,
 }
 
 /// Held connections whose server side has ended: the peer must not notice, so they stay open in here.
@@ -109,7 +111,9 @@ impl Wire {
             if state.mode == Mode::Held {
                 state.mode = Mode::Pass;
             }
-            state.parked = None;
+            if let Some((stream, outbox)) = state.parked.take() {
+                finish(stream, outbox);
+            }
         });
     }
 
@@ -117,7 +121,7 @@ impl Wire {
     pub(crate) fn cut(&self, cut: Cut) {
         self.change(|state| {
             state.mode = Mode::Ended(cut);
-            if let Some(stream) = state.parked.take() {
+            if let Some((stream, _)) = state.parked.take() {
                 end(&stream, cut);
             }
         });
@@ -334,7 +338,7 @@ impl Drop for WireIo {
         let mode = self.wire.lock().mode;
         match mode {
             Mode::Held => {
-                self.wire.lock().parked = Some(stream);
+                self.wire.lock().parked = Some((stream, std::mem::take(&mut self.outbox)));
                 self.lot.keep(self.wire.clone());
             }
             Mode::Ended(cut) => end(&stream, cut),
