@@ -29,7 +29,7 @@ impl Machine {
                 continue;
             }
             match &link.rest {
-                Rest::Idle if work && !link.finished => {
+                Rest::Idle if work => {
                     if self.visibility == Visibility::Background && self.background_is_over() {
                         self.set_rest(id, Rest::Suspended);
                     } else {

@@ -26,6 +26,7 @@ impl Machine {
             })
             .collect();
         let mut ask = None;
+        let mut used_pushed = false;
         for (id, socket, force) in waiting {
             match &self.tokens.source {
                 TokenSource::None => self.dial(id, socket, None),
@@ -36,6 +37,7 @@ impl Machine {
                 TokenSource::Provider => match &self.tokens.current {
                     Some(token) if self.tokens.pushed => {
                         let token = token.clone();
+                        used_pushed = true;
                         self.use_token(id, socket, token);
                     }
                     _ => ask = Some(ask.unwrap_or(false) || force),
@@ -45,18 +47,12 @@ impl Machine {
         if self.calls_need_token() && self.tokens.has_provider() {
             ask.get_or_insert(false);
         }
-        if let Some(force) = ask {
-            self.ask_for_token(force, false);
-        } else if !self.waits_for_token() {
+        if used_pushed {
             self.tokens.pushed = false;
         }
-    }
-
-    pub(super) fn waits_for_token(&self) -> bool {
-        self.links
-            .values()
-            .flat_map(|link| link.live.iter().chain(link.next.iter()))
-            .any(|conn| matches!(conn.stage, Stage::Token { .. }))
+        if let Some(force) = ask {
+            self.ask_for_token(force, false);
+        }
     }
 
     pub(super) fn ask_for_token(&mut self, force: bool, ahead: bool) {
@@ -164,7 +160,7 @@ impl Machine {
             && !self.faults_planted.is(super::Faults::REUSE_REFUSED_TOKEN)
         {
             let ruling = Ruling::new(
-                Meaning::Fatal,
+                Meaning::Refused,
                 WhyKind::Auth,
                 "The server refused the token, and there is no other",
                 "Sign in again, then call connect() or set_token()",
@@ -188,6 +184,7 @@ impl Machine {
                 }
                 if self.profile.auth_in_band {
                     self.authenticate_in_band(id);
+                    self.tokens.pushed = false;
                 } else {
                     self.replace(id, false);
                     self.tokens.pushed = true;
@@ -201,14 +198,22 @@ impl Machine {
                 }
             }
         }
-        if by_user && self.profile.per_topic {
-            for topic in self.topics.values_mut() {
-                if matches!(&topic.wire, Wire::Refused(why) if why.kind == WhyKind::Auth) {
-                    topic.wire = Wire::Wished;
-                }
-            }
+        if by_user {
+            self.wish_again_for_token();
         }
         self.dirty = true;
+    }
+
+    /// Where each topic has its own connection, those refused for their token are wished for again.
+    pub(super) fn wish_again_for_token(&mut self) {
+        if !self.profile.per_topic {
+            return;
+        }
+        for topic in self.topics.values_mut() {
+            if matches!(&topic.wire, Wire::Refused(why) if why.kind == WhyKind::Auth) {
+                topic.wire = Wire::Wished;
+            }
+        }
     }
 
     pub(super) fn authenticate_in_band(&mut self, id: u32) {

@@ -33,6 +33,11 @@ impl Queued {
     pub(super) const fn is_rest(&self) -> bool {
         is_rest(&self.request)
     }
+
+    /// How much of the queue's memory it takes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 const fn is_rest(request: &Request) -> bool {

@@ -74,7 +74,6 @@ impl Machine {
                 self.wait(id, why, Pause::default());
             }
             Meaning::Done => {
-                link.finished = true;
                 self.wanted = false;
                 self.set_rest(id, Rest::Idle);
             }

@@ -156,12 +156,13 @@ impl Conn {
         !matches!(self.stage, Stage::Token { .. })
     }
 
-    /// Takes the question that this answers out of the list: the one with that number, else the first that fits.
+    /// Takes the question that this answers out of the list: the one with that number, or without one the first
+    /// that fits. A number that is not in the list is that of a question that nobody asks any more.
     pub(super) fn take(&mut self, request: Option<u64>, fits: impl Fn(&Awaiting) -> bool) -> Option<Awaited> {
-        let at = match request.and_then(|request| self.awaited.iter().position(|a| a.request == request)) {
-            Some(at) => at,
-            None => self.awaited.iter().position(|a| fits(&a.what))?,
-        };
+        let at = self.awaited.iter().position(|awaited| match request {
+            Some(request) => awaited.request == request,
+            None => fits(&awaited.what),
+        })?;
         self.awaited.remove(at)
     }
 }
@@ -213,8 +214,6 @@ pub(super) struct Link {
     pub replace_at: Option<u64>,
     /// When to close the socket of a topic that has ended.
     pub close_at: Option<u64>,
-    /// The connections ended because nothing more was wanted.
-    pub finished: bool,
 }
 
 impl Link {

@@ -14,6 +14,7 @@ mod picture;
 mod pool;
 mod receive;
 mod route;
+mod size;
 mod stats;
 mod throttle;
 mod timers;
@@ -29,6 +30,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::diagnose::Diagnosis;
+#[doc(hidden)]
+pub use self::size::Size;
 pub use self::stats::Stats;
 
 use self::backoff::Rng;

@@ -102,6 +102,9 @@ impl Machine {
                 return 0;
             }
         }
+        if !matches!(signal, Signal::Fault(_)) {
+            self.soft_authenticate(id, socket, frame);
+        }
         match signal {
             Signal::Update(update) => self.update(socket, id, frame, &update, envelope),
             Signal::Reply(ask, update) => self.reply(id, socket, frame, ask, update.as_ref(), envelope),
@@ -370,7 +373,6 @@ impl Machine {
             self.stats.last_round_trip = Some(self.now.mono - awaited.sent_at);
             self.dirty = true;
         }
-        self.soft_authenticate(id, socket, frame);
         let mut flags = Verdict::DELIVER;
         match ask {
             Ask::Subscribe => {
@@ -408,7 +410,7 @@ impl Machine {
 
     /// A service that does not answer `authenticate`: the next frame that is no error confirms it. [devcontext §1]
     fn soft_authenticate(&mut self, id: u32, socket: SocketId, frame: FrameId) {
-        if self.profile.auth_answered {
+        if self.profile.auth_answered || !self.profile.auth_in_band {
             return;
         }
         let asked = |what: &Awaiting| matches!(what, Awaiting::Command { ask: Ask::Authenticate, .. });
@@ -458,7 +460,8 @@ impl Machine {
                         || envelope.topic == Some(topic)
                 }
                 Awaiting::Command { key, .. } => {
-                    fault.oldest && envelope.topic.is_none_or(|named| key.starts_with(named))
+                    let named = |named: &str| key.split(' ').next() == Some(named);
+                    fault.oldest && envelope.topic.is_none_or(named)
                 }
                 _ => false,
             });

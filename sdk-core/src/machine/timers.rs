@@ -371,11 +371,7 @@ impl Machine {
         if self.profile.one_at_a_time && asking {
             return None;
         }
-        let budget = match self.profile.rate {
-            Some(_) => self.budget_at(SHARED, Priority::Low),
-            None => self.throttle.paused_until(),
-        };
-        Some(budget.max(self.now.mono + 1)).filter(|_| budget > self.now.mono)
+        Some(self.budget_at(SHARED, Priority::Low)).filter(|budget| *budget > self.now.mono)
     }
 }
 

@@ -15,10 +15,12 @@ impl Machine {
     pub(super) fn connect_now(&mut self, take_over: bool) {
         self.wanted = true;
         self.dirty = true;
+        if self.all_refused().is_some() {
+            self.wish_again_for_token();
+        }
         let ids: Vec<u32> = self.links.keys().copied().collect();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            link.finished = false;
             if link.live.is_some() {
                 continue;
             }
@@ -37,7 +39,6 @@ impl Machine {
         link.policy_strike = false;
         link.protocol_errors = 0;
         link.kicked_at = None;
-        link.finished = false;
         link.backoff.stable();
         link.rest = Rest::Idle;
         if self.has_work() {

@@ -55,7 +55,6 @@ impl Machine {
                 self.drop_link(link, crate::io::CloseReason::Done);
             }
         }
-        topic_may_connect(&mut self.links);
         self.dirty = true;
         self.done(id);
     }
@@ -138,9 +137,7 @@ impl Machine {
             let asking = self.links.get_mut(&SHARED).and_then(Link::ready).is_some_and(|conn| {
                 conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }))
             });
-            let paused = self.profile.rate.is_none() && self.throttle.paused_until() > now;
-            if (self.profile.one_at_a_time && asking) || paused || self.budget_at(SHARED, Priority::Low) > now
-            {
+            if (self.profile.one_at_a_time && asking) || self.budget_at(SHARED, Priority::Low) > now {
                 return;
             }
             self.ask(&name, interview, socket, false);
@@ -373,12 +370,5 @@ impl Machine {
                 self.event(Event::Snapshot { topic });
             }
         }
-    }
-}
-
-/// A connection that had finished may begin again: there is a new wish.
-fn topic_may_connect(links: &mut alloc::collections::BTreeMap<u32, Link>) {
-    for link in links.values_mut() {
-        link.finished = false;
     }
 }

@@ -45,7 +45,7 @@ impl Machine {
     pub(super) fn budget_at(&self, id: u32, priority: Priority) -> u64 {
         let now = self.now.mono;
         let throttle = match self.profile.rate {
-            None => return now,
+            None => return self.throttle.paused_until().max(now),
             Some(RateScope::Client) => &self.throttle,
             Some(RateScope::Connection) => match self.links.get(&id).and_then(|link| link.live.as_ref()) {
                 Some(conn) => &conn.throttle,
