@@ -12,6 +12,13 @@ pub struct Now {
     pub unix: u64,
 }
 
+impl Now {
+    /// A moment of the steady clock as Unix time; one that is past is now.
+    pub(crate) const fn unix_at(self, mono: u64) -> u64 {
+        self.unix + mono.saturating_sub(self.mono)
+    }
+}
+
 /// Reads an ISO 8601 instant as Unix time in ms, with fractions. A time without a zone is UTC, which is what services
 /// in Python mean by it. `None` if the text is no such instant.
 ///

@@ -85,6 +85,7 @@ impl Dialect for DevContext {
                     is_code(envelope.code, &["RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR", "CONNECTION_TIMEOUT"]);
                 Signal::Fault(Fault {
                     refuses: true,
+                    once_only: false,
                     oldest: true,
                     auth: is_code(envelope.code, &["UNAUTHORIZED", "TOKEN_EXPIRED"]),
                     limited: is_code(envelope.code, &["RATE_LIMIT_EXCEEDED"]),

@@ -76,6 +76,7 @@ impl Dialect for DocProc {
             }),
             Kind::Error => Signal::Fault(Fault {
                 refuses: true,
+                once_only: true,
                 auth: envelope.topic.is_none() && is_code(envelope.code, &["TOKEN_EXPIRED", "UNAUTHORIZED"]),
                 limited: envelope.text.is_some_and(|text| text.eq_ignore_ascii_case("Rate limit exceeded")),
                 retryable: envelope.retryable.unwrap_or(false),

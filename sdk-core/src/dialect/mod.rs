@@ -175,6 +175,8 @@ pub(crate) enum End {
 pub(crate) struct Fault {
     /// It can be the refusal of a subscribe or command that waits for an answer.
     pub refuses: bool,
+    /// It refuses only a topic that was never live; later it reports an error that ends nothing.
+    pub once_only: bool,
     /// It names no id, so it belongs to the oldest that waits.
     pub oldest: bool,
     /// It says that the token is no good.

@@ -30,6 +30,9 @@ impl Machine {
             }
             match &link.rest {
                 Rest::Idle if work => {
+                    if self.is_held_back(id) {
+                        continue;
+                    }
                     if self.visibility == Visibility::Background && self.background_is_over() {
                         self.set_rest(id, Rest::Suspended);
                     } else {
@@ -61,7 +64,8 @@ impl Machine {
                         help: "Wait; it is tried again by itself",
                     },
                 };
-                link.rest = Rest::Waiting { until: allowed, not_before: allowed, force, why };
+                let shown = self.now.unix_at(allowed);
+                link.rest = Rest::Waiting { until: allowed, shown, not_before: allowed, force, why };
                 return;
             }
             link.backoff.attempted(&self.config.reconnect, now);
@@ -185,7 +189,11 @@ impl Machine {
             return self.swap(id);
         }
         let down = link.down_since.take().map_or(0, |since| now - since);
-        self.ready_info = (link.backoff.tries, down);
+        let tries = link.backoff.tries;
+        if !self.links.iter().any(|(other, link)| *other != id && link.is_ready()) {
+            self.ready_info = (tries, down);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(topic) = link.topic.clone() {
             self.confirmed(&topic, socket);
         }

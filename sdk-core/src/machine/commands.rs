@@ -25,6 +25,8 @@ pub(super) struct Queued {
     request: Request,
     /// When it gives up waiting.
     expires: u64,
+    /// It may wait for its turn on this connection, not for another connection.
+    fail_fast: bool,
     bytes: usize,
 }
 
@@ -58,7 +60,6 @@ pub(super) struct Rest {
     pub(super) request: Request,
     command: Option<CommandId>,
     topic: Option<String>,
-    reads_only: bool,
     sent_at: u64,
     until: u64,
 }
@@ -124,7 +125,8 @@ impl Machine {
             );
             return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, true, Sent::No);
         }
-        self.queue.push_back(Queued { id, request, expires, bytes });
+        let fail_fast = delivery == Delivery::FailFast;
+        self.queue.push_back(Queued { id, request, expires, fail_fast, bytes });
         self.dirty = true;
     }
 
@@ -256,6 +258,9 @@ impl Machine {
         }
         let Some(id) = self.ready_link() else {
             return match self.hopeless() {
+                None if queued.fail_fast => {
+                    Turn::Fail(CommandErrorKind::NotConnected, "the connection was lost".into())
+                }
                 Some(why) => Turn::Fail(CommandErrorKind::NotConnected, why),
                 None => Turn::Wait,
             };
@@ -411,7 +416,7 @@ impl Machine {
             // The protocol makes it safe to say this twice, so it waits for the next connection.
             let request = Request::ResumeInterview { session_id: key };
             let (bytes, expires) = (request_bytes(&request), awaited.until);
-            return self.queue.push_front(Queued { id, request, expires, bytes });
+            return self.queue.push_front(Queued { id, request, expires, fail_fast: false, bytes });
         }
         let message = "the connection was lost after the message was written; it may or may not have arrived";
         self.fail_command(id, CommandErrorKind::Interrupted, None, message, true, Sent::Unknown);
@@ -423,7 +428,7 @@ impl Machine {
             return self.confirm_command(id, None, None, sent_at);
         }
         let message = "no answer came in time; it may still come, as an event";
-        self.fail_command(id, CommandErrorKind::TimedOut, None, message, true, Sent::Yes);
+        self.fail_command(id, CommandErrorKind::TimedOut, None, message, true, Sent::Unknown);
     }
 
     /// The server refused a command.
@@ -570,7 +575,7 @@ impl Machine {
         let send = self.route.rest(&self.config, method, &path, body, token);
         let now = self.now.mono;
         let until = now + ms(self.config.timings.command_timeout);
-        let call = Rest { request, command, topic, reads_only: method == "GET", sent_at: now, until };
+        let call = Rest { request, command, topic, sent_at: now, until };
         self.calls.insert(http, call);
         self.out.push_back(Output::Http(http, send));
     }
@@ -616,8 +621,8 @@ impl Machine {
             let Some(call) = self.calls.remove(&http) else { continue };
             self.out.push_back(Output::Abort(http));
             if let Some(id) = call.command {
-                let sent = if call.reads_only { Sent::Yes } else { Sent::Unknown };
-                self.fail_command(id, CommandErrorKind::TimedOut, None, "no answer came in time", true, sent);
+                let message = "no answer came in time";
+                self.fail_command(id, CommandErrorKind::TimedOut, None, message, true, Sent::Unknown);
             }
         }
     }

@@ -59,11 +59,10 @@ impl Machine {
             line(&mut text, &format!("next: attempt {attempt} at {}", format_instant(*until)));
         }
         for (id, link) in &self.links {
-            if let (Some(topic), Rest::Waiting { why, until, .. }) = (&link.topic, &link.rest) {
-                let at = self.now.unix + until.saturating_sub(self.now.mono);
+            if let (Some(topic), Rest::Waiting { why, shown, .. }) = (&link.topic, &link.rest) {
                 line(
                     &mut text,
-                    &format!("link {id} ({topic}): waits until {} because: {why}", format_instant(at)),
+                    &format!("link {id} ({topic}): waits until {} because: {why}", format_instant(*shown)),
                 );
             }
         }

@@ -15,8 +15,11 @@ impl Machine {
         let now = self.now.mono;
         let mut why = self.why(&ruling);
         let Some(link) = self.links.get_mut(&id) else { return };
-        if got_data {
-            (link.protocol_errors, link.server_errors) = (0, 0);
+        if got_data || ruling.meaning != Meaning::Protocol {
+            link.protocol_errors = 0;
+        }
+        if got_data || ruling.kind != WhyKind::ServerError {
+            link.server_errors = 0;
         }
         match ruling.meaning {
             Meaning::Retry { retry_after } => {
@@ -31,6 +34,7 @@ impl Machine {
                 }
                 self.wait(id, why, Pause { retry_after, ..Pause::default() });
             }
+            Meaning::Oversized => self.wait(id, why, Pause::default()),
             Meaning::Restart => self.wait(id, why, Pause { spread: true, ..Pause::default() }),
             Meaning::Auth => {
                 self.stats.auth_failures += 1;
@@ -87,7 +91,7 @@ impl Machine {
         }
         if let Some(link) = self.links.get_mut(&id) {
             // Should the limit per minute hold it back, this is why it waits.
-            link.rest = Rest::Waiting { until: 0, not_before: 0, force, why };
+            link.rest = Rest::Waiting { until: 0, shown: self.now.unix, not_before: 0, force, why };
         }
         self.begin(id, force, true);
     }
@@ -136,7 +140,8 @@ impl Machine {
         let not_before = now + pause.retry_after.min(ms(options.max_retry_after));
         let until = (now + delay).max(not_before).max(link.backoff.allowed_at(options));
         let not_before = not_before.max(link.backoff.allowed_at(options));
-        self.set_rest(id, Rest::Waiting { until, not_before, force: false, why });
+        let shown = self.now.unix_at(until);
+        self.set_rest(id, Rest::Waiting { until, shown, not_before, force: false, why });
         if !scouted {
             self.dirty = true;
         }

@@ -174,7 +174,8 @@ pub(super) enum Rest {
     #[default]
     Idle,
     /// It waits for its next attempt.
-    Waiting { until: u64, not_before: u64, force: bool, why: Why },
+    /// (`shown` is `until` as Unix time, fixed so that a state isn't told again when the clocks drift.)
+    Waiting { until: u64, shown: u64, not_before: u64, force: bool, why: Why },
     /// The app is in the background.
     Suspended,
     /// Another connection has its place.

@@ -8,6 +8,9 @@ use crate::config::ms;
 use crate::event::{Why, WhyKind};
 use crate::io::{CloseReason, DisconnectReason, Output, SocketId};
 
+/// By then every service has missed a connection that was cut. [rules §1.1]
+const MISSED_AFTER: u64 = 90_000;
+
 impl Machine {
     /// The host says that a socket ended or could not be opened.
     pub(super) fn ended(&mut self, socket: SocketId, reason: &DisconnectReason) {
@@ -22,6 +25,9 @@ impl Machine {
         if link.close_at.is_some() {
             return self.drop_link(id, CloseReason::Done);
         }
+        // A server may take its time to miss a connection that was cut.
+        let left_behind =
+            link.ever_ready && link.down_since.is_some_and(|since| self.now.mono - since <= MISSED_AFTER);
         let Some(conn) = link.conn(socket) else { return };
         let expires_at = conn.token.as_ref().and_then(|token| token.expires_at);
         let (opened, said_shutdown, said_expired) =
@@ -34,7 +40,7 @@ impl Machine {
             ever_ready: link.ever_ready,
             opened,
             all_done,
-            own_older: !link.old.is_empty() || link.next.is_some(),
+            own_older: !link.old.is_empty() || link.next.is_some() || left_behind,
             token_expiring: expires_at.is_some_and(|at| at <= now + 10_000),
             opaque: link.opaque,
             others_ready,
@@ -85,18 +91,18 @@ impl Machine {
         *self.stats.failures.entry(ruling.kind).or_default() += 1;
         let token = conn.token.clone();
         let got_data = conn.got_data;
-        if ruling.kind == WhyKind::TooLarge {
-            link.too_large += 1;
-        }
+        let oversized = ruling.meaning == Meaning::Oversized;
+        let too_large = ruling.kind == WhyKind::TooLarge && !oversized;
+        link.too_large = if too_large { link.too_large + 1 } else { 0 };
         // A replacement on its way goes on as the connection itself.
         link.live = link.next.take();
         let promoted = link.live.is_some();
         let too_large_twice = link.too_large >= 2;
-        self.discard(conn, close, ruling.kind == WhyKind::TooLarge);
+        self.discard(conn, close, oversized);
         if too_large_twice && self.refuse_too_large(id, &ruling) {
             return;
         }
-        if !promoted || matches!(ruling.meaning, Meaning::Fatal | Meaning::Displaced | Meaning::Refused) {
+        if !promoted || matches!(ruling.meaning, Meaning::Fatal | Meaning::Refused) {
             self.judge(id, ruling, token, got_data);
         }
     }
@@ -139,7 +145,7 @@ impl Machine {
         // The connection in use is not touched; what refuses the new one will end it in its own time.
         if ruling.meaning == Meaning::Auth {
             self.stats.auth_failures += 1;
-            if link.strike.is_none() {
+            if link.strike.take().is_none() {
                 link.strike = token;
                 return self.replace(id, true);
             }

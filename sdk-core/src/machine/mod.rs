@@ -278,7 +278,9 @@ impl Machine {
             .links
             .values()
             .flat_map(|link| link.live.iter().chain(link.next.iter()).chain(link.old.iter()));
-        let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(self.tokens.current.as_ref());
+        let struck = self.links.values().filter_map(|link| link.strike.as_ref());
+        let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(struck);
+        let tokens = tokens.chain(self.tokens.current.as_ref());
         for token in tokens {
             let secret = token.text.expose();
             if !secret.is_empty() && text.contains(secret) {
@@ -306,9 +308,9 @@ impl Machine {
         }
         let jump = ms(self.config.timings.clock_jump);
         let steady = self.now.mono - old.mono;
-        let real = now.unix.saturating_sub(old.unix);
+        let expected = old.unix.saturating_add(steady);
         let late = tick && self.due.is_some_and(|due| self.now.mono > due.saturating_add(jump));
-        late || real > steady.saturating_add(jump)
+        late || now.unix.abs_diff(expected) > jump
     }
 
     /// Brings everything to where the facts say it should be, then tells what changed.
@@ -386,9 +388,9 @@ impl Machine {
         match &link.rest {
             Rest::Idle => ConnectionState::Idle,
             Rest::Waiting { .. } if self.is_offline() => ConnectionState::Offline,
-            Rest::Waiting { until, why, .. } => ConnectionState::Waiting {
+            Rest::Waiting { shown, why, .. } => ConnectionState::Waiting {
                 attempt: link.backoff.tries.saturating_add(1),
-                until: self.now.unix + until.saturating_sub(self.now.mono),
+                until: *shown,
                 why: why.clone(),
             },
             Rest::Suspended => ConnectionState::Suspended,
@@ -421,13 +423,14 @@ impl Machine {
     }
 
     fn notice(&mut self, kind: NoticeKind, text: impl Into<String>) {
-        self.event(Event::Notice { kind, text: text.into() });
+        let text = self.redact(&text.into());
+        self.event(Event::Notice { kind, text });
     }
 
     fn why(&self, ruling: &verdict::Ruling) -> Why {
         Why {
             kind: ruling.kind,
-            text: ruling.text.clone(),
+            text: self.redact(&ruling.text),
             code: ruling.code.clone(),
             since: self.now.unix,
             help: ruling.help,

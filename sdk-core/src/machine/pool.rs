@@ -7,6 +7,9 @@ use super::Machine;
 use super::link::{Link, Rest};
 use crate::io::{CloseReason, Output};
 
+/// How many connections may be on their way at the same time. [rules §2.3]
+const HANDSHAKES: usize = 20;
+
 impl Machine {
     /// One link for each desired topic, as many as are allowed at once.
     pub(super) fn sync_pool(&mut self) {
@@ -78,8 +81,12 @@ impl Machine {
         *self.scout.get_or_insert(id) == id
     }
 
-    /// Whether this link must leave the first attempt to another.
+    /// Whether this link must leave the first attempt to another, or enough others are at it.
     pub(super) fn is_held_back(&self, id: u32) -> bool {
+        let dialing = |link: &&Link| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
+        if self.profile.per_topic && self.links.values().filter(dialing).count() >= HANDSHAKES {
+            return true;
+        }
         self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout))
             && !self.links.values().any(Link::is_ready)
     }
@@ -107,13 +114,14 @@ impl Machine {
             return;
         }
         let was_scout = self.scout.take().is_some();
-        let now = self.now.mono;
+        let now = self.now;
         for (other, link) in &mut self.links {
             if *other != id
                 && was_scout
-                && let Rest::Waiting { until, not_before, .. } = &mut link.rest
+                && let Rest::Waiting { until, shown, not_before, .. } = &mut link.rest
             {
-                *until = now.max(*not_before);
+                *until = now.mono.max(*not_before);
+                *shown = now.unix_at(*until);
             }
         }
     }

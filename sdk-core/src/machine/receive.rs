@@ -453,7 +453,10 @@ impl Machine {
             self.auth_fault(id, socket, envelope, &text);
             return Verdict::DELIVER;
         }
-        if fault.refuses {
+        // DocProc reports errors of a session in the same form as refusals. [docproc §6]
+        let known = |name| self.topics.get(name).is_some_and(|topic| topic.ever_live);
+        let reports = fault.once_only && envelope.topic.is_some_and(known);
+        if fault.refuses && !reports {
             let awaited = self.take_awaited(id, socket, request, |what| match what {
                 Awaiting::Subscribe { topic, .. } => {
                     fault.oldest && envelope.topic.is_none_or(|named| named == topic)
@@ -519,13 +522,6 @@ impl Machine {
 
     fn refused_by_server(&mut self, name: &str, fault: &Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
         let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
-        // DocProc reports errors of a session in the same form as refusals. [docproc §6]
-        if topic.ever_live && self.config.service == crate::config::Service::DocProc {
-            if let Wire::Asked(_) = topic.wire {
-                topic.wire = Wire::Wished;
-            }
-            return Verdict::DELIVER;
-        }
         let code = envelope.code.map(String::from);
         let kind = match envelope.code {
             Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,

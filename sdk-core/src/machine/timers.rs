@@ -187,7 +187,6 @@ impl Machine {
                     link.backoff.stable();
                     link.strike = None;
                     link.policy_strike = false;
-                    link.too_large = 0;
                 }
                 if let Some(conn) = link.conn(socket) {
                     conn.stage = conn.stage.after(Happening::Lasted);

@@ -22,6 +22,8 @@ pub(super) enum Meaning {
     Refused,
     /// Another connection has the place.
     Displaced,
+    /// A message of ours was too large for the server.
+    Oversized,
     /// A policy this SDK doesn't know: one forced refresh, then the cap.
     Policy,
     /// The peer broke the protocol; fatal if it goes on.
@@ -153,7 +155,8 @@ fn closed(service: Service, code: u16, reason: &str, at: Circumstances) -> Rulin
         1012 | 1013 => restart().code(code),
         1008 => policy(service, reason, &lower, at).code(code),
         1009 => {
-            Ruling::retry(WhyKind::TooLarge, said("The server refused a message for its size")).code(code)
+            let text = said("The server refused a message for its size");
+            Ruling::new(Meaning::Oversized, WhyKind::TooLarge, text, "Send less at once").code(code)
         }
         1011 => Ruling::retry(WhyKind::ServerError, said("The server failed")).code(code),
         1002 | 1003 | 1007 | 1010 => Ruling::new(

@@ -118,11 +118,12 @@ impl Machine {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.is_ready() {
                 self.probe(id);
-            } else if let Rest::Waiting { until, not_before, .. } = &mut link.rest
+            } else if let Rest::Waiting { until, shown, not_before, .. } = &mut link.rest
                 && may_skip
                 && *until > now
             {
                 *until = now.max(*not_before);
+                *shown = self.now.unix_at(*until);
                 skipped = true;
             }
         }
