@@ -63,8 +63,6 @@ impl Closing {
 pub(crate) enum Command {
     /// Send a topic's frame, unless the topic has been left meanwhile.
     Deliver(Arc<Frame>),
-    /// Send a frame whatever is subscribed.
-    Tell(Arc<Frame>),
     /// Close with a code.
     Close(Closing),
     /// Behave as if the token had expired just now.

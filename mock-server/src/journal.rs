@@ -24,7 +24,8 @@ const MOST_TEXT: usize = 64 << 10;
 pub enum Happening {
     /// A realtime connection was opened.
     Open,
-    /// A realtime connection was refused before it opened; `detail` has the HTTP status.
+    /// A realtime connection was refused; `detail` begins with the HTTP status, or with the service's code if it had
+    /// been opened for that.
     Refused,
     /// A user was recognised.
     Authenticated,

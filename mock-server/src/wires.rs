@@ -16,6 +16,8 @@ pub(crate) struct Wires(Arc<Mutex<Bundle>>);
 #[derive(Debug)]
 struct Bundle {
     wires: Vec<Wire>,
+    /// Those whose request has been answered while they were held.
+    answered: Vec<Wire>,
     held: bool,
     delay: Option<Duration>,
     trickle: Option<(usize, Duration)>,
@@ -24,7 +26,13 @@ struct Bundle {
 impl Wires {
     /// Begins with the wire that the first request came by.
     pub(crate) fn new(first: Wire) -> Self {
-        Self(Arc::new(Mutex::new(Bundle { wires: vec![first], held: false, delay: None, trickle: None })))
+        Self(Arc::new(Mutex::new(Bundle {
+            wires: vec![first],
+            answered: Vec::new(),
+            held: false,
+            delay: None,
+            trickle: None,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Bundle> {
@@ -43,15 +51,19 @@ impl Wires {
         if bundle.held {
             wire.hold();
         }
+        bundle.answered.retain(|w| !w.is(&wire));
         if !bundle.wires.iter().any(|w| w.is(&wire)) {
             bundle.wires.push(wire);
         }
     }
 
-    /// The request on this wire has been answered. A held wire stays, its answer is still to come through.
+    /// The request on this wire has been answered. A held wire stays until it is resumed: its answer is
+    /// still to come through.
     pub(crate) fn leave(&self, wire: &Wire) {
         let mut bundle = self.lock();
-        if !bundle.held {
+        if bundle.held {
+            bundle.answered.push(wire.clone());
+        } else {
             bundle.wires.retain(|w| !w.is(wire));
         }
     }
@@ -75,6 +87,8 @@ impl Wires {
         let mut bundle = self.lock();
         bundle.held = false;
         bundle.wires.iter().for_each(Wire::resume);
+        let answered = std::mem::take(&mut bundle.answered);
+        bundle.wires.retain(|wire| !answered.iter().any(|w| w.is(wire)));
     }
 
     /// See [`Wire::cut`].

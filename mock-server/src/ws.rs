@@ -317,7 +317,6 @@ impl<S: Session> Carrier<'_, S> {
                     self.session.delivered(&frame, out);
                 }
             }
-            Command::Tell(frame) => self.send(&frame).await?,
             Command::Close(closing) => return Err(self.close(&closing).await),
             Command::Expire => self.session.expired(out),
             Command::Replace => return Err(self.close(&self.session.replaced()).await),

@@ -1,4 +1,4 @@
-//! `DocProc` on the wire, seen by a plain client.
+//! DocProc on the wire, seen by a plain client.
 
 mod common;
 mod sio;
@@ -189,7 +189,7 @@ async fn what_is_not_understood_is_rejected_without_closing() {
 async fn a_required_token_may_stand_in_three_places() {
     let server = start(Options::for_tests().with("docproc.auth=on")).await;
     let token = server.token("u1");
-    let refused = r#"44{"data":{"code":"AUTH_FAILED"},"message":"Authentication failed"}"#;
+    let refused = r#"44{"message":"Authentication failed","data":{"code":"AUTH_FAILED"}}"#;
     for auth in [Value::Null, json!({"token": "bad"})] {
         assert_eq!(Sio::knock(&server, D, auth).await.1, refused);
     }

@@ -225,14 +225,14 @@ async fn a_token_that_expires_ends_the_session_with_41() {
 async fn a_shutdown_is_announced_and_followed_by_the_end_or_by_41() {
     let server = start(Options::for_tests()).await;
     let mut sio = Sio::of(&server, S, "u1").await;
-    let (_, ()) = tokio::join!(server.shutdown(), async {
+    let ((), ()) = tokio::join!(server.shutdown(), async {
         assert!(sio.until("server_shutdown").await["message"].is_string());
         assert_eq!(sio.end().await, End::Closed(1001, "Server shutting down".to_owned()));
     });
 
     let server = start(Options::for_tests().with("saga.shutdown=disconnect")).await;
     let mut sio = Sio::of(&server, S, "u1").await;
-    let (_, ()) = tokio::join!(server.shutdown(), async {
+    let ((), ()) = tokio::join!(server.shutdown(), async {
         sio.until("server_shutdown").await;
         assert_eq!(sio.packet().await.unwrap(), "41");
         assert_eq!(sio.end().await, End::Closed(1001, "Server shutting down".to_owned()));
@@ -310,17 +310,17 @@ async fn health_and_statistics_have_the_documented_shape() {
     join(&mut one, "quiet-1").await;
     join(&mut two, "quiet-1").await;
     join(&mut two, "quiet-2").await;
-    let (status, health) = get(&server, "/saga/api/websocket/health").await;
-    assert_eq!((status, &health["status"]), (200, &json!("healthy")));
+    let (answer, health) = get(&server, "/saga/api/websocket/health").await;
+    assert_eq!((answer, &health["status"]), (200, &json!("healthy")));
     assert_eq!((&health["totalConnections"], &health["projectCount"]), (&json!(2), &json!(2)));
     assert!(health["uptime"].as_f64().unwrap() >= 0.0);
 
     assert_eq!(get(&server, "/saga/api/websocket/stats").await.0, 401);
     let bearer = format!("authorization: Bearer {}\r\n", server.token("u1"));
-    let (status, _, stats) = http(&server, "GET /saga/api/websocket/stats", &bearer, "").await;
-    assert_eq!(status, 200);
+    let (answer, _, numbers) = http(&server, "GET /saga/api/websocket/stats", &bearer, "").await;
+    assert_eq!(answer, 200);
     assert_eq!(
-        stats,
+        numbers,
         json!({"totalConnections": 2, "projectCount": 2, "userCount": 2,
             "projectConnections": [
                 {"projectId": "quiet-1", "connectionCount": 2},

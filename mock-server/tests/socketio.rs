@@ -286,11 +286,11 @@ async fn close_codes_reach_the_socket_and_polling_gets_its_own_goodbye() {
     assert_eq!(last, ["1"]);
     let cut = json!({"match": {"when": "now", "service": "saga"}, "action": {"do": "drop", "how": "rst"}});
     let poller = Poller::open(&server, S).await;
-    let (lost, _) = tokio::join!(poller.get(), async {
+    let (cut_off, _) = tokio::join!(poller.get(), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         post(&server, "/_mock/faults", cut).await
     });
-    assert_eq!(lost.0, 0, "{lost:?}");
+    assert_eq!(cut_off.0, 0, "{cut_off:?}");
     assert_eq!(poller.get().await.0, 400);
 }
 

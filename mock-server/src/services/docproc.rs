@@ -1,4 +1,4 @@
-//! `DocProc` [docproc]: document processing by several models over Socket.IO, with questions that wait for an answer.
+//! DocProc [docproc §1]: document processing by several models over Socket.IO, with questions that wait for an answer.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Saga [saga]: the rooms of family projects over Socket.IO, with roles, a rate limit and two statistics endpoints.
+//! Saga [saga §1]: the rooms of family projects over Socket.IO, with roles, a rate limit and two statistics endpoints.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};

@@ -15,7 +15,7 @@ use super::layer::{Act, Layer, Out};
 use super::packet::{self, Heard, Item, Parcel};
 use super::refusal::Refusal;
 use super::transport::{Incoming, Line, Probe, Socket, Waiting};
-use crate::connection::{Closing, Command, Connection, Frame};
+use crate::connection::{Closing, Command, Connection};
 use crate::faults::End;
 use crate::io::{Cut, Wire};
 use crate::journal::Happening;
@@ -196,12 +196,8 @@ impl Session {
         match command {
             Command::Deliver(frame) => {
                 if frame.topic.as_deref().is_some_and(|topic| self.on.follows(topic)) {
-                    self.tell(&frame, out).await?;
-                }
-            }
-            Command::Tell(frame) => {
-                if self.layer.is_connected() {
-                    self.tell(&frame, out).await?;
+                    self.send(&self.layer.parcel(&frame)).await?;
+                    self.layer.delivered(&frame, out);
                 }
             }
             Command::Close(closing) => return Err(self.close(Some(&closing)).await),
@@ -211,12 +207,6 @@ impl Session {
                 return Err(self.close(Some(&closing)).await);
             }
         }
-        Ok(())
-    }
-
-    async fn tell(&mut self, frame: &Frame, out: &mut Out) -> Result<(), Ended> {
-        self.send(&self.layer.parcel(frame)).await?;
-        self.layer.delivered(frame, out);
         Ok(())
     }
 

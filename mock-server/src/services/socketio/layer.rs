@@ -211,10 +211,6 @@ impl Layer {
         Parcel::event(frame, dressed.as_ref().unwrap_or(&frame.body))
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.connected
-    }
-
     pub(super) fn delivered(&mut self, frame: &Frame, out: &mut Out) {
         self.dialect.delivered(frame, out);
     }

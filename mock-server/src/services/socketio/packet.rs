@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::connection::Frame;
 
@@ -200,13 +200,12 @@ impl Parcel {
 
     /// `CONNECT_ERROR` [rules §10.2.3].
     pub(super) fn refusal(namespace: &str, message: &str, code: Option<&str>) -> Self {
-        let mut body = Map::new();
-        body.insert("message".to_owned(), message.into());
-        if let Some(code) = code {
-            body.insert("data".to_owned(), serde_json::json!({"code": code}));
-        }
+        // In the order of the documentation, for people who compare texts.
+        let data =
+            code.map_or_else(String::new, |code| format!(",\"data\":{}", serde_json::json!({"code": code})));
+        let body = format!("{{\"message\":{}{data}}}", Value::from(message));
         let namespace = if namespace == "/" { String::new() } else { format!("{namespace},") };
-        Self::new("(connect_error)", format!("44{namespace}{}", Value::Object(body)))
+        Self::new("(connect_error)", format!("44{namespace}{body}"))
     }
 }
 
@@ -288,7 +287,7 @@ mod tests {
     fn refusals_carry_their_data() {
         assert_eq!(
             Parcel::refusal("/", "Authentication failed", Some("AUTH_FAILED")).text,
-            r#"44{"data":{"code":"AUTH_FAILED"},"message":"Authentication failed"}"#
+            r#"44{"message":"Authentication failed","data":{"code":"AUTH_FAILED"}}"#
         );
         assert_eq!(
             Parcel::refusal("/x", "Invalid namespace", None).text,
