@@ -1,0 +1,108 @@
+//! How many tests passed, read from what the test runners print.
+
+use std::ops::AddAssign;
+
+/// The counts of one runner, or of several.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// Neither run nor failed: never silently.
+    pub(crate) ignored: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+}
+
+impl Counts {
+    /// What a line of a runner's output adds: libtest, Node's test runner or pytest.
+    pub(crate) fn of_line(line: &str) -> Self {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            return Self::listed(rest.split_once(". ").map_or("", |(_, counts)| counts), ';');
+        }
+        if let Some(rest) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# ")) {
+            return Self::node(rest);
+        }
+        // === 3 passed, 1 failed in 0.12s ===, or without the rulers when quiet
+        let bare = line.trim_matches('=').trim();
+        match bare.rsplit_once(" in ") {
+            Some((counts, time)) if time.split('s').next().is_some_and(|t| t.parse::<f64>().is_ok()) => {
+                Self::listed(counts, ',')
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn listed(text: &str, separator: char) -> Self {
+        let mut counts = Self::default();
+        for entry in text.split(separator) {
+            let mut words = entry.split_whitespace();
+            let (Some(Ok(number)), Some(word)) = (words.next().map(str::parse::<u64>), words.next()) else {
+                continue;
+            };
+            match word {
+                "passed" => counts.passed += number,
+                "failed" | "error" | "errors" => counts.failed += number,
+                "ignored" | "skipped" | "xfailed" | "xpassed" | "deselected" => counts.ignored += number,
+                _ => {}
+            }
+        }
+        counts
+    }
+
+    fn node(text: &str) -> Self {
+        let mut counts = Self::default();
+        let Some((word, Ok(number))) = text.split_once(' ').map(|(w, n)| (w, n.parse())) else {
+            return counts;
+        };
+        match word {
+            "pass" => counts.passed = number,
+            "fail" | "cancelled" => counts.failed = number,
+            "skipped" | "todo" => counts.ignored = number,
+            _ => {}
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> (u64, u64, u64) {
+        let Counts { passed, failed, ignored } = Counts::of_line(line);
+        (passed, failed, ignored)
+    }
+
+    #[test]
+    fn counts_are_read_from_each_runner() {
+        let libtest = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.04s";
+        assert_eq!(of(libtest), (12, 2, 1));
+        assert_eq!(of("ℹ pass 9"), (9, 0, 0));
+        assert_eq!(of("# fail 1"), (0, 1, 0));
+        assert_eq!(of("# skipped 2"), (0, 0, 2));
+        assert_eq!(of("======== 1 failed, 23 passed, 2 skipped in 4.56s ========"), (23, 1, 2));
+        assert_eq!(of("3 passed, 1 error in 65.10s (0:01:05)"), (3, 1, 0));
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        for line in [
+            "",
+            "test a ... ok",
+            "# tests 9",
+            "ℹ duration_ms 12.5",
+            "5 passed",
+            "done in Paris",
+            "running 3 tests",
+        ] {
+            assert_eq!(of(line), (0, 0, 0), "{line}");
+        }
+    }
+}

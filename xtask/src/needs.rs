@@ -1,0 +1,110 @@
+//! What a fresh Debian machine with only Rust lacks, and how it gets it.
+
+use std::path::{Path, PathBuf};
+
+use crate::shell::{must, output, program, which};
+
+/// A program and the Debian package that has it.
+pub(crate) struct Tool {
+    program: &'static str,
+    package: &'static str,
+}
+
+pub(crate) const CLANG: Tool = Tool { program: "clang", package: "clang" };
+pub(crate) const LLVM_AR: Tool = Tool { program: "llvm-ar", package: "llvm" };
+pub(crate) const MINGW: Tool = Tool { program: "x86_64-w64-mingw32-gcc", package: "gcc-mingw-w64-x86-64" };
+pub(crate) const NODE: Tool = Tool { program: "node", package: "nodejs" };
+pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };
+const PYTHON: Tool = Tool { program: "python3", package: "python3" };
+
+/// Installs the Debian packages of the programs that are missing.
+pub(crate) fn tools(tools: &[Tool]) -> Result<(), String> {
+    let missing: Vec<_> = tools.iter().filter(|tool| which(tool.program).is_none()).collect();
+    packages(&missing.iter().map(|tool| tool.package).collect::<Vec<_>>())?;
+    match missing.iter().find(|tool| which(tool.program).is_none()) {
+        None => Ok(()),
+        Some(tool) => Err(format!("`{}` is still missing after installing `{}`", tool.program, tool.package)),
+    }
+}
+
+fn packages(names: &[&str]) -> Result<(), String> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    println!("installing the Debian packages {}", names.join(", "));
+    let by_hand = format!("install them yourself: apt-get install {}", names.join(" "));
+    if which("apt-get").is_none() {
+        return Err(format!("{} are missing and this machine has no apt-get; {by_hand}", names.join(", ")));
+    }
+    let root = output(&mut program("id", ["-u"]))?.trim() == "0";
+    if !root && which("sudo").is_none() {
+        return Err(format!("apt-get needs root, and there is no sudo; {by_hand}"));
+    }
+    let apt = |arguments: &[&str]| {
+        let prefix: &[&str] = if root { &["env"] } else { &["sudo", "-n", "env"] };
+        let mut words = prefix[1..].to_vec();
+        words.extend(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
+        words.extend(arguments);
+        must(&mut program(prefix[0], words))
+    };
+    let install: Vec<_> = ["install", "--no-install-recommends"].iter().chain(names).copied().collect();
+    apt(&["update"]).and_then(|()| apt(&install)).map_err(|error| format!("{error}; {by_hand}"))
+}
+
+/// Installs Rust's standard library for these targets.
+pub(crate) fn targets(targets: &[&str]) -> Result<(), String> {
+    if which("rustup").is_none() {
+        return Err(format!("rustup is missing, which installs the targets {}", targets.join(", ")));
+    }
+    let installed = output(&mut program("rustup", ["target", "list", "--installed"]))?;
+    let missing: Vec<_> =
+        targets.iter().copied().filter(|target| !installed.lines().any(|line| line == *target)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing Rust's standard library for {}", missing.join(", "));
+    must(&mut program("rustup", ["target", "add"].iter().chain(&missing)))
+}
+
+/// The packages that a folder's lock file names.
+pub(crate) fn node_modules(folder: &Path) -> Result<(), String> {
+    tools(&[NODE, NPM])?;
+    let lock = read(&folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    println!("installing the npm packages of {}", folder.display());
+    must(program("npm", ["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    write(&stamp, &lock)
+}
+
+/// A Python with the packages that a file names, in a folder of its own; the path of its interpreter.
+pub(crate) fn python(requirements: &Path, folder: &Path) -> Result<PathBuf, String> {
+    tools(&[PYTHON])?;
+    if output(&mut program("python3", ["-c", "import venv, ensurepip"])).is_err() {
+        packages(&["python3-venv"])?;
+    }
+    let wanted = read(requirements)?;
+    let interpreter = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if interpreter.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(interpreter);
+    }
+    println!("installing the Python packages of {}", requirements.display());
+    must(program("python3", ["-m", "venv", "--clear"]).arg(folder))?;
+    let mut pip = program("env", [&interpreter]);
+    must(
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(requirements),
+    )?;
+    write(&stamp, &wanted)?;
+    Ok(interpreter)
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}

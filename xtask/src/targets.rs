@@ -1,0 +1,52 @@
+//! `cargo check` for every platform, with the C parts of the TLS library built by clang and mingw.
+//!
+//! Checking needs no SDK and no NDK: the few headers that the C code includes are stood in for by `xtask/stubs`.
+//! Linking does, on a machine that has them.
+
+use std::process::Command;
+
+use crate::needs::{self, CLANG, LLVM_AR, MINGW};
+use crate::shell::{Session, cargo, root};
+
+const BARE: &[&str] = &["-p", "steadfast", "--no-default-features"];
+const TYPED: &[&str] = &["-p", "steadfast", "--no-default-features", "--features", "typed"];
+const NATIVE: &[&str] = &["-p", "steadfast"];
+const WASM: &[&str] = &["-p", "steadfast-wasm"];
+const FFI: &[&str] = &["-p", "steadfast-ffi"];
+const MOCK: &[&str] = &["-p", "steadfast-mock-server"];
+
+/// What is checked for which target.
+const CHECKS: &[(&str, &[&[&str]])] = &[
+    ("wasm32-unknown-unknown", &[BARE, TYPED, WASM]),
+    ("aarch64-linux-android", &[BARE, TYPED, NATIVE, FFI]),
+    ("aarch64-apple-ios", &[BARE, TYPED, NATIVE, FFI]),
+    ("aarch64-apple-darwin", &[NATIVE, FFI, MOCK]),
+    ("x86_64-pc-windows-gnu", &[NATIVE, FFI, MOCK]),
+];
+
+pub(crate) fn check(session: &mut Session) {
+    let targets: Vec<_> = CHECKS.iter().map(|(target, _)| *target).collect();
+    let ready = needs::targets(&targets).and_then(|()| needs::tools(&[CLANG, LLVM_AR, MINGW]));
+    if session.check(ready).is_none() {
+        return;
+    }
+    for (target, packages) in CHECKS {
+        for package in *packages {
+            let mut command = cargo(["check", "--quiet", "--target", target]);
+            compilers(command.args(*package), target);
+            session.run(&mut command);
+        }
+    }
+}
+
+/// Which C compiler a target's build scripts call.
+fn compilers(command: &mut Command, target: &str) {
+    let name = |what: &str| format!("{what}_{}", target.replace('-', "_"));
+    let stubs = root().join("xtask/stubs");
+    if target.contains("apple") {
+        command.env(name("CC"), "clang").env(name("AR"), "llvm-ar").env("SDKROOT", stubs);
+    } else if target.contains("android") {
+        let flags = format!("--target=aarch64-linux-android21 --sysroot={}", stubs.display());
+        command.env(name("CC"), "clang").env(name("AR"), "llvm-ar").env(name("CFLAGS"), flags);
+    }
+}
