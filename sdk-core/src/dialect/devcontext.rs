@@ -43,7 +43,11 @@ impl Dialect for DevContext {
         match envelope.kind {
             Kind::Authenticated => Signal::Reply(Ask::Authenticate, None),
             Kind::SubscriptionConfirmed => {
-                Signal::Reply(Ask::Subscribe, Some(Update { stages: envelope.stages, ..Update::default() }))
+                let phase = (!envelope.stages.is_empty()).then_some(Phase::Processing);
+                Signal::Reply(
+                    Ask::Subscribe,
+                    Some(Update { stages: envelope.stages, phase, ..Update::default() }),
+                )
             }
             Kind::UnsubscriptionConfirmed => Signal::Reply(Ask::Unsubscribe, None),
             Kind::Pong => Signal::Reply(Ask::Ping, None),

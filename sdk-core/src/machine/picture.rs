@@ -56,12 +56,25 @@ impl Topic {
             (Some(id), false) => self.item(id).map_or(Phase::Waiting, |item| item.phase),
             _ => self.snapshot.phase,
         };
+        let subject = item_id.filter(|_| !update.whole).map_or(0, fingerprint);
+        let ranked = self.ranked.contains(&subject);
         if let Some(phase) = update.phase
             && phase.rank() < current.rank()
+            && ranked
             && !(newer || update.restarts || self.restarts)
         {
             learned.flags |= Verdict::OUTDATED;
             return learned;
+        }
+        if update.phase.is_some() {
+            // A failure that may be retried lets the next phase begin anew.
+            self.restarts = update.restarts && update.phase == Some(Phase::Failed);
+            if !ranked {
+                if self.ranked.len() > max_items {
+                    self.ranked.remove(0);
+                }
+                self.ranked.push(subject);
+            }
         }
         let progress = envelope.progress.map(|raw| {
             let share = raw / full;
@@ -72,7 +85,6 @@ impl Topic {
             if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
         });
         learned.flags |= Verdict::SNAPSHOT;
-        self.restarts = update.restarts;
         self.learn_stages(update, envelope, &mut learned);
         if let (Some(kind), Some(id)) = (update.item, item_id) {
             let phase = update.phase;

@@ -392,7 +392,11 @@ impl Machine {
             }
             Ask::Resume => {
                 if let Some(name) = envelope.topic {
-                    self.confirmed(name, socket);
+                    if self.interview(name).is_some_and(|state| !matches!(state, InterviewState::Failed)) {
+                        self.confirmed(name, socket);
+                    } else if awaited.is_some() {
+                        self.interview_started(name, socket);
+                    }
                 }
             }
             _ => {}
@@ -402,7 +406,16 @@ impl Machine {
         {
             flags = self.update(socket, id, frame, update, envelope);
         }
+        if self.profile.recovers == Recovers::Confirmation
+            && let Some(name) = envelope.topic
+            && matches!(ask, Ask::Subscribe | Ask::Resume)
+            && self.topics.get(name).is_some_and(|topic| matches!(topic.wire, Wire::Active(_) | Wire::Ended))
+        {
+            self.close_gap(name, true);
+        }
         if let Some(Awaited { what: Awaiting::Command { id, .. }, sent_at, .. }) = awaited {
+            // An answer is delivered by whichever connection it comes.
+            flags |= Verdict::DELIVER;
             self.confirm_command(id, Some(frame), None, sent_at);
         }
         flags

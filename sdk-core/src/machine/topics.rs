@@ -46,7 +46,9 @@ pub(super) struct Topic {
     pub snapshot: Snapshot,
     /// What has been seen of it on this connection.
     pub seen: Vec<Seen>,
-    /// Whether an older phase may follow now.
+    /// What has had a phase on this connection, by fingerprint; ranks hold only among those.
+    pub ranked: Vec<u32>,
+    /// Whether a lower phase may follow now.
     pub restarts: bool,
     pub stages: Stages,
     /// The socket it is still confirmed on while it is asked on a replacement.

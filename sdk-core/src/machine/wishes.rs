@@ -218,7 +218,7 @@ impl Machine {
         topic.wire = Wire::Active(socket);
         topic.prior = None;
         topic.seen.clear();
-        topic.restarts = true;
+        topic.ranked.clear();
         topic.ever_live = true;
         if topic.snapshot.stale_since.take().is_some() {
             self.event(Event::Snapshot { topic: name.into() });
@@ -230,7 +230,8 @@ impl Machine {
         }
         match recovers {
             Recovers::FirstFrame => topic.gap_due = Some(wait),
-            Recovers::Confirmation => self.close_gap(name, true),
+            // The frame that confirms says what was missed; the gap is told after it.
+            Recovers::Confirmation => {}
             Recovers::Nothing => self.close_gap(name, false),
         }
     }
