@@ -295,6 +295,22 @@ async fn close_codes_reach_the_socket_and_polling_gets_its_own_goodbye() {
 }
 
 #[tokio::test]
+async fn a_replaced_connection_and_a_refusal_that_may_be_retried() {
+    let server = start(Options::for_tests()).await;
+    let mut sio = Sio::of(&server, S, "u1").await;
+    let rule = json!({"match": {"when": "now", "user": "u1"}, "action": {"do": "replace"}});
+    assert_eq!(post(&server, "/_mock/faults", rule).await.1["applied"], 1);
+    assert_eq!(sio.end().await, closed(4409, "Replaced by a newer connection"));
+
+    let text = r#"44{"message":"Busy","data":{"retryable":true}}"#;
+    let rule =
+        json!({"match": {"type": "(connect)"}, "action": {"do": "malformed", "text": text}, "times": 1});
+    post(&server, "/_mock/faults", rule).await;
+    assert_eq!(Sio::knock(&server, S, json!({"token": server.token("u1")})).await.1, text);
+    Sio::of(&server, S, "u1").await;
+}
+
+#[tokio::test]
 async fn faults_meet_events_packets_and_both_transports() {
     let server = start(Options::for_tests()).await;
     let fault = |rule: Value| post(&server, "/_mock/faults", rule);
