@@ -263,12 +263,12 @@ impl Machine {
     pub(super) fn finish_topic(&mut self, name: &str) {
         let Some(topic) = self.topics.get_mut(name) else { return };
         topic.snapshot.terminal = true;
-        topic.gap_since = None;
-        topic.gap_due = None;
         self.dirty = true;
         if topic.keep && topic.interview.is_none() {
             return;
         }
+        topic.gap_since = None;
+        topic.gap_due = None;
         let wire = core::mem::replace(&mut topic.wire, Wire::Ended);
         topic.prior = None;
         let interview = topic.interview.is_some();
