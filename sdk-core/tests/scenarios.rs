@@ -6,5 +6,9 @@ mod support;
 
 mod scenarios {
     mod backoff;
+    mod commands;
     mod happy;
+    mod tokens;
+    mod verdicts;
+    mod wishes;
 }
