@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt::Write as _;
 
 /// Appends `text` as a JSON string.
-pub(crate) fn string(out: &mut String, text: &str) {
+pub fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -24,13 +24,15 @@ pub(crate) fn string(out: &mut String, text: &str) {
 }
 
 /// Writes one JSON object, field by field.
-pub(crate) struct Object<'a> {
+#[derive(Debug)]
+pub struct Object<'a> {
     out: &'a mut String,
     first: bool,
 }
 
 impl<'a> Object<'a> {
-    pub(crate) fn new(out: &'a mut String) -> Self {
+    /// Begins an object at the end of a text.
+    pub fn new(out: &'a mut String) -> Self {
         out.push('{');
         Self { out, first: true }
     }
@@ -44,12 +46,14 @@ impl<'a> Object<'a> {
         self.out
     }
 
-    pub(crate) fn text(mut self, name: &str, value: &str) -> Self {
+    /// A text.
+    pub fn text(mut self, name: &str, value: &str) -> Self {
         string(self.key(name), value);
         self
     }
 
-    pub(crate) fn text_if(self, name: &str, value: Option<&str>) -> Self {
+    /// A text, if there is one.
+    pub fn text_if(self, name: &str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(name, value),
             None => self,
@@ -57,38 +61,47 @@ impl<'a> Object<'a> {
     }
 
     /// A value that is JSON already: a number, a literal, or text made by this module.
-    pub(crate) fn raw(mut self, name: &str, json: &str) -> Self {
+    pub fn raw(mut self, name: &str, json: &str) -> Self {
         self.key(name).push_str(json);
         self
     }
 
-    pub(crate) fn number(mut self, name: &str, value: u64) -> Self {
+    /// A whole number.
+    pub fn number(mut self, name: &str, value: u64) -> Self {
         let _ = write!(self.key(name), "{value}");
         self
     }
 
-    pub(crate) fn decimal_if(mut self, name: &str, value: Option<f64>) -> Self {
+    /// A number, if there is a finite one.
+    pub fn decimal_if(mut self, name: &str, value: Option<f64>) -> Self {
         if let Some(value) = value.filter(|v| v.is_finite()) {
             let _ = write!(self.key(name), "{value}");
         }
         self
     }
 
-    pub(crate) fn object(mut self, name: &str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
+    /// An object.
+    pub fn object(mut self, name: &str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
         fill(Object::new(self.key(name))).end();
         self
     }
 
-    pub(crate) fn end(self) {
+    /// Ends the object.
+    pub fn end(self) {
         self.out.push('}');
     }
 }
 
 /// Writes one JSON object into a new text.
-pub(crate) fn object(fill: impl FnOnce(Object<'_>) -> Object<'_>) -> String {
+pub fn object(fill: impl FnOnce(Object<'_>) -> Object<'_>) -> String {
     let mut out = String::new();
-    fill(Object::new(&mut out)).end();
+    object_into(&mut out, fill);
     out
+}
+
+/// Appends one JSON object to a text.
+pub fn object_into(out: &mut String, fill: impl FnOnce(Object<'_>) -> Object<'_>) {
+    fill(Object::new(out)).end();
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub mod event;
 #[doc(hidden)]
 pub mod faults;
 pub mod io;
-mod json;
+#[doc(hidden)]
+pub mod json;
 pub mod machine;
 #[cfg(feature = "typed")]
 pub mod messages;
