@@ -8,6 +8,9 @@ mod scenarios {
     mod backoff;
     mod commands;
     mod happy;
+    mod interviews;
+    mod liveness;
+    mod rate;
     mod tokens;
     mod verdicts;
     mod wishes;

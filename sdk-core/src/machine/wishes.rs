@@ -347,6 +347,7 @@ impl Machine {
     pub(super) fn announce_topics(&mut self) {
         let unix = self.now.unix;
         let mut news: Vec<(String, Option<SubscriptionState>, bool)> = Vec::new();
+        let mut interviews = Vec::new();
         for (name, topic) in &mut self.topics {
             let state = topic.state();
             let mut stale = false;
@@ -355,6 +356,10 @@ impl Machine {
                 topic.snapshot.stale_since = Some(topic.gap_since.unwrap_or(unix));
                 stale = true;
             }
+            if topic.interview == Some(InterviewState::Active) && !topic.is_live() {
+                topic.interview = Some(InterviewState::Starting);
+                interviews.push(name.clone());
+            }
             let changed = topic.said.as_ref() != Some(&state);
             if changed {
                 topic.said = Some(state.clone());
@@ -362,6 +367,9 @@ impl Machine {
             if changed || stale {
                 news.push((name.clone(), changed.then_some(state), stale));
             }
+        }
+        for session_id in interviews {
+            self.event(Event::Interview { session_id, state: InterviewState::Starting });
         }
         for (topic, state, stale) in news {
             if let Some(state) = state {
