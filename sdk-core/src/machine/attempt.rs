@@ -57,8 +57,8 @@ impl Machine {
                 let why = match &link.rest {
                     Rest::Waiting { why, .. } => why.clone(),
                     _ => Why {
-                        kind: WhyKind::Flapping,
-                        text: "Too many attempts in a minute".into(),
+                        kind: WhyKind::Overloaded,
+                        text: "Too many attempts in a minute, or the server asked to wait".into(),
                         code: None,
                         since: self.now.unix,
                         help: "Wait; it is tried again by itself",
@@ -89,6 +89,7 @@ impl Machine {
         let now = self.now.mono;
         if let Some(link) = self.links.get_mut(&id)
             && link.next.is_none()
+            && link.close_at.is_none()
             && link.is_ready()
         {
             link.next = Some(Conn::new(socket, force, now));
@@ -217,7 +218,6 @@ impl Machine {
                 Wire::Active(socket) if socket == old_socket => {
                     topic.wire = Wire::Wished;
                     topic.prior = Some(old_socket);
-                    topic.gap_since = None;
                 }
                 Wire::Asked(socket) if socket == old_socket => topic.wire = Wire::Wished,
                 _ => {}

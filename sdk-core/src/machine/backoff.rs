@@ -41,6 +41,8 @@ pub(super) struct Backoff {
     pub short_lives: u32,
     /// When the last attempts began, as many as the limit per minute.
     recent: VecDeque<u64>,
+    /// Until when the server asked to be left alone.
+    pub not_before: u64,
 }
 
 /// From so many short lives in a row on, a link is flapping.
@@ -80,12 +82,12 @@ impl Backoff {
         self.recent.push_back(now);
     }
 
-    /// The earliest moment at which the limit per minute allows an attempt.
+    /// The earliest moment at which the server and the limit per minute allow an attempt.
     pub(super) fn allowed_at(&self, options: &Reconnect) -> u64 {
         if self.recent.len() < options.attempts_per_minute.max(1) as usize {
-            return 0;
+            return self.not_before;
         }
-        self.recent.front().map_or(0, |first| first + 60_000)
+        self.recent.front().map_or(0, |first| first + 60_000).max(self.not_before)
     }
 
     /// The link has been Ready for long enough.
@@ -93,6 +95,7 @@ impl Backoff {
         self.failures = 0;
         self.tries = 0;
         self.short_lives = 0;
+        self.not_before = 0;
     }
 }
 

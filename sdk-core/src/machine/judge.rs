@@ -137,11 +137,14 @@ impl Machine {
         if wide && options.jitter {
             delay = self.rng.between(0, ms(options.restart_spread));
         }
-        let not_before = now + pause.retry_after.min(ms(options.max_retry_after));
-        let until = (now + delay).max(not_before).max(link.backoff.allowed_at(options));
-        let not_before = not_before.max(link.backoff.allowed_at(options));
+        link.backoff.not_before = now + pause.retry_after.min(ms(options.max_retry_after));
+        let not_before = link.backoff.allowed_at(options);
+        let until = (now + delay).max(not_before);
         let shown = self.now.unix_at(until);
-        self.set_rest(id, Rest::Waiting { until, shown, not_before, force: false, why });
+        // As long as the newest token is the one that was refused, asking without force is of no use.
+        let newest = self.tokens.current.as_ref().map(|token| &token.text);
+        let force = link.strike.as_ref().is_some_and(|struck| Some(&struck.text) == newest);
+        self.set_rest(id, Rest::Waiting { until, shown, not_before, force, why });
         if !scouted {
             self.dirty = true;
         }

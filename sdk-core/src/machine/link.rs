@@ -117,6 +117,8 @@ pub(super) struct Conn {
     /// Binary parts that belong to an event that is held.
     pub attachments: u32,
     pub held: Option<FrameId>,
+    /// Topics that the server is yet to be told nobody wants.
+    pub leaving: VecDeque<String>,
     /// By when a replaced connection is closed.
     pub drain_until: u64,
 }
@@ -143,6 +145,7 @@ impl Conn {
             rotate_at: None,
             attachments: 0,
             held: None,
+            leaving: VecDeque::new(),
             drain_until: 0,
         }
     }
@@ -232,9 +235,18 @@ impl Link {
         self.live.iter_mut().chain(self.next.iter_mut()).chain(self.old.iter_mut())
     }
 
-    /// Whether the socket is one of its own.
+    /// Whether the socket is one of its own that the host was asked for.
     pub(super) fn has(&self, socket: SocketId) -> bool {
-        self.live.iter().chain(&self.next).chain(&self.old).any(|conn| conn.socket == socket)
+        let mut conns = self.live.iter().chain(&self.next).chain(&self.old);
+        conns.any(|conn| conn.socket == socket && conn.has_socket())
+    }
+
+    /// Takes out the connection with this socket.
+    pub(super) fn take(&mut self, socket: SocketId) -> Option<Conn> {
+        let own = |conn: &mut Conn| conn.socket == socket;
+        let old = self.old.iter().position(|conn| conn.socket == socket);
+        let old = old.map(|at| self.old.remove(at));
+        old.or_else(|| self.live.take_if(own)).or_else(|| self.next.take_if(own))
     }
 
     /// The connection with this socket.

@@ -23,6 +23,9 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else { return };
         // After the end of its topic any close is success. [therapybridge §4]
         if link.close_at.is_some() {
+            if let Some(conn) = link.take(socket) {
+                self.bury(conn, false);
+            }
             return self.drop_link(id, CloseReason::Done);
         }
         // A server may take its time to miss a connection that was cut.

@@ -327,7 +327,9 @@ impl Machine {
 
     fn end_topic(&mut self, id: u32, name: &str, _frame: FrameId, _flags: &mut u32) {
         if let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) {
-            self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER)));
+            // Only one end is told: this one, which the picture shows.
+            self.out.push_back(Output::Release(completion.frame, Verdict(0)));
+            self.stats.dropped += 1;
         }
         self.finish_topic(name);
         let close_at = self.now.mono + ms(self.config.timings.close_after_end);

@@ -336,9 +336,7 @@ impl Machine {
             due.add(topic.gap_due);
             due.add(topic.completion.map(|completion| completion.due));
         }
-        if self.topics.values().any(|topic| topic.desired() && matches!(topic.wire, Wire::Wished)) {
-            due.add(self.subscribe_due());
-        }
+        due.add(self.subscribe_due());
         due.add(self.commands_due());
         due.0
     }
@@ -367,7 +365,9 @@ impl Machine {
         let link = self.links.get(&SHARED).filter(|link| link.is_ready())?;
         let conn = link.live.as_ref()?;
         let asking = conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }));
-        if self.profile.one_at_a_time && asking {
+        let wished = self.topics.values().any(|topic| topic.desired() && matches!(topic.wire, Wire::Wished));
+        let asks = wished && !(self.profile.one_at_a_time && asking);
+        if !asks && conn.leaving.is_empty() {
             return None;
         }
         Some(self.budget_at(SHARED, Priority::Low)).filter(|budget| *budget > self.now.mono)

@@ -98,16 +98,29 @@ impl Machine {
         Some(topic)
     }
 
-    /// Tells the server that a topic is no longer wanted.
+    /// The server is to be told that a topic is no longer wanted, as soon as the budget allows.
     fn leave(&mut self, name: &str, socket: SocketId) {
         let Some(id) = self.link_of(socket) else { return };
-        // A budget that is used up may lose this courtesy: the server forgets with the connection.
-        if self.budget_at(id, Priority::Low) > self.now.mono {
-            return;
+        if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            // What it would have confirmed is no longer asked.
+            conn.awaited.retain(|a| !matches!(&a.what, Awaiting::Subscribe { topic, .. } if topic == name));
+            conn.leaving.push_back(name.into());
+            self.dirty = true;
         }
-        if let Some(request) = self.send(id, socket, &Outgoing::Unsubscribe { topic: name }) {
-            let what = Awaiting::Unsubscribe { topic: name.into() };
-            self.await_answer(id, socket, what, request, ms(self.config.timings.confirm_timeout));
+    }
+
+    /// Tells the server which topics are no longer wanted.
+    fn sync_leaving(&mut self) {
+        while self.budget_at(SHARED, Priority::Low) <= self.now.mono {
+            let conn = self.links.get_mut(&SHARED).and_then(Link::ready);
+            let Some((socket, topic)) = conn.and_then(|conn| Some((conn.socket, conn.leaving.pop_front()?)))
+            else {
+                return;
+            };
+            if let Some(request) = self.send(SHARED, socket, &Outgoing::Unsubscribe { topic: &topic }) {
+                let what = Awaiting::Unsubscribe { topic };
+                self.await_answer(SHARED, socket, what, request, ms(self.config.timings.confirm_timeout));
+            }
         }
     }
 
@@ -120,6 +133,7 @@ impl Machine {
         let Some(socket) = self.links.get_mut(&SHARED).and_then(Link::ready).map(|conn| conn.socket) else {
             return;
         };
+        self.sync_leaving();
         let held_back = self.profile.auth_in_band
             && self.tokens.has_provider()
             && self.tokens.is_being_renewed(&self.config.timings, self.now);
@@ -161,6 +175,9 @@ impl Machine {
         }
         let within = ms(self.config.timings.confirm_timeout);
         self.await_answer(SHARED, socket, Awaiting::Subscribe { topic: name.into(), again }, request, within);
+        if let Some(conn) = self.links.get_mut(&SHARED).and_then(Link::ready) {
+            conn.leaving.retain(|left| left != name);
+        }
         if let Some(topic) = self.topics.get_mut(name) {
             topic.wire = Wire::Asked(socket);
         }
@@ -182,6 +199,11 @@ impl Machine {
         }
         let interview = topic.interview.is_some();
         if topic.desired() {
+            let (now, allowed) = (self.now.mono, self.budget_at(id, Priority::Low));
+            if allowed > now {
+                let what = Awaiting::Subscribe { topic: name.into(), again };
+                return self.await_answer(id, socket, what, 0, allowed - now);
+            }
             self.ask(name, interview, socket, true);
         } else {
             topic.wire = Wire::Wished;
@@ -229,7 +251,9 @@ impl Machine {
             return;
         }
         match recovers {
-            Recovers::FirstFrame => topic.gap_due = Some(wait),
+            Recovers::FirstFrame => {
+                topic.gap_due.get_or_insert(wait);
+            }
             // The frame that confirms says what was missed; the gap is told after it.
             Recovers::Confirmation => {}
             Recovers::Nothing => self.close_gap(name, false),

@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::Machine;
 use super::link::{Awaited, Awaiting};
 use super::throttle::Priority;
-use super::{Machine, SHARED};
 use crate::dialect::{Outgoing, RateScope, Stamp};
 use crate::io::{Output, Secret, SocketId};
 
@@ -70,10 +70,7 @@ impl Machine {
     }
 
     /// The link that a socket belongs to; `None` for one that has been given up.
-    pub(super) fn link_of(&mut self, socket: SocketId) -> Option<u32> {
-        if let Some(link) = self.links.get_mut(&SHARED) {
-            return link.conn(socket).is_some().then_some(SHARED);
-        }
+    pub(super) fn link_of(&self, socket: SocketId) -> Option<u32> {
         self.links.iter().find(|(_, link)| link.has(socket)).map(|(id, _)| *id)
     }
 }
