@@ -229,6 +229,13 @@ impl Machine {
         let (service, full, max) =
             (self.config.service, self.profile.full_progress, self.config.limits.items);
         let planted = self.faults_planted;
+        // Where each topic has its own connection, another's frames are no news of it.
+        if self.profile.per_topic
+            && self.links.get(&id).is_some_and(|link| link.topic.as_deref() != Some(name))
+        {
+            self.stats.dropped += 1;
+            return 0;
+        }
         let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
         if update.interview && topic.interview.is_none() {
             return Verdict::DELIVER;
@@ -263,7 +270,7 @@ impl Machine {
             topic.snapshot.phase = crate::Phase::Done;
             topic.snapshot.progress = Some(1.0);
         }
-        if topic.snapshot.terminal && ends == End::No {
+        if ends == End::No && update.phase.is_some_and(|phase| !phase.is_final()) {
             topic.snapshot.terminal = false;
         }
         let (progress, at) = (topic.snapshot.progress, envelope.at);
@@ -581,7 +588,7 @@ impl Machine {
         match awaited.map(|awaited| awaited.what) {
             Some(Awaiting::Subscribe { topic, .. }) => {
                 if let Some(topic) = self.topics.get_mut(&topic)
-                    && matches!(topic.wire, Wire::Asked(_))
+                    && topic.wire == Wire::Asked(socket)
                 {
                     topic.wire = Wire::Wished;
                 }

@@ -92,13 +92,13 @@ impl Machine {
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let active = link.live.is_some() || matches!(link.rest, Rest::Waiting { .. });
-            if !active {
-                continue;
-            }
             let old = core::mem::take(&mut link.old);
             let conns: Vec<Conn> = link.live.take().into_iter().chain(link.next.take()).chain(old).collect();
             for conn in conns {
                 self.discard(conn, Some(CloseReason::Suspended), false);
+            }
+            if !active {
+                continue;
             }
             if let Some(link) = self.links.get_mut(&id) {
                 link.down_since.get_or_insert(self.now.mono);

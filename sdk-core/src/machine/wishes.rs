@@ -331,6 +331,7 @@ impl Machine {
             topic.interview = Some(InterviewState::Starting);
         }
         self.set_interview(name, InterviewState::Active);
+        self.close_gap(name, true);
         self.dirty = true;
     }
 
