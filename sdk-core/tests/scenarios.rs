@@ -10,7 +10,11 @@ mod scenarios {
     mod happy;
     mod interviews;
     mod liveness;
+    mod pool;
     mod rate;
+    mod replacement;
+    mod snapshots;
+    mod states;
     mod tokens;
     mod verdicts;
     mod wishes;

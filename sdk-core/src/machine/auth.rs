@@ -81,6 +81,8 @@ impl Machine {
     pub(super) fn token_given(&mut self, flight: &Flight, token: Token) {
         let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
         let in_use = self.links.values().any(Link::is_ready);
+        // Other connections keep the tokens they have; theirs may have to be renewed before this one.
+        let others = self.tokens.refresh_at.filter(|_| in_use && !flight.ahead);
         if flight.ahead && same {
             self.tokens.refresh_at = None;
             self.notice(
@@ -92,6 +94,9 @@ impl Machine {
                 NoticeKind::ClockSuspect,
                 "a fresh token looks expired; is this machine's clock right?",
             );
+        }
+        if let Some(at) = others {
+            self.tokens.refresh_at = Some(self.tokens.refresh_at.map_or(at, |own| own.min(at)));
         }
         let waiting: Vec<(u32, SocketId)> = self
             .links
@@ -106,7 +111,7 @@ impl Machine {
         for (id, socket) in waiting {
             self.use_token(id, socket, token.clone());
         }
-        if in_use && !same {
+        if flight.ahead && !same {
             self.apply_new_token(false);
         }
         self.calls_got_token();

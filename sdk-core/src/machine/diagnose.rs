@@ -118,7 +118,7 @@ impl Machine {
     fn hints(&self) -> alloc::vec::Vec<&'static str> {
         let mut hints = alloc::vec::Vec::new();
         let now = self.now;
-        let stats = &self.stats;
+        let stats = self.stats();
         let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
         let ready = self.links.values().any(Link::is_ready);
         let expired =

@@ -1,0 +1,156 @@
+//! TherapyBridge: a connection for each session, which share their backoff. [therapybridge §4, rules §2.3]
+
+use steadfast::{
+    Command, ConnectionState, DisconnectReason, HostCaps, Service, SocketId, SubscriptionState, WhyKind,
+};
+
+use crate::support::{Provider, Server, World, dev};
+
+fn names(n: usize) -> Vec<String> {
+    (0..n).map(|n| format!("s{n:02}")).collect()
+}
+
+fn pool(n: usize) -> World {
+    let mut world = World::dev(Service::TherapyBridge).obedient();
+    for name in names(n) {
+        world.subscribe(&name);
+    }
+    world
+}
+
+fn gone() -> DisconnectReason {
+    DisconnectReason::Closed { code: 1006, reason: String::new() }
+}
+
+#[test]
+fn each_session_has_its_own_connection_and_verdict() {
+    let mut world = pool(3);
+    assert_eq!(world.sockets().len(), 3);
+    assert!(world.opened[1].2.url.contains("/api/sessions/ws/s01?token="));
+    let second = SocketId(world.sockets()[1].0);
+    world.ended_on(second, DisconnectReason::Closed { code: 1008, reason: "Session not found".into() });
+    assert_eq!(world.refusal("s01"), WhyKind::NotFound);
+    assert!(world.is_live("s00") && world.is_live("s02") && world.is_ready());
+    assert_eq!(world.states(), ["connecting", "ready"], "the client's state is its best link's");
+}
+
+#[test]
+fn the_twenty_first_session_waits_its_turn() {
+    let mut world = pool(21);
+    assert_eq!(world.sockets().len(), 20);
+    assert_eq!(world.subscription("s20"), Some(SubscriptionState::Pending));
+    let first = world.sockets()[0];
+    world.frame_on(first, r#"{"session_id":"s00","status":"processed","progress":100}"#);
+    world.ended_on(first, DisconnectReason::Closed { code: 1000, reason: String::new() });
+    assert!(world.is_live("s20"));
+}
+
+#[test]
+fn after_a_loss_of_all_one_tries_first_and_the_others_follow_it() {
+    let mut world = pool(5);
+    world.at(15_000);
+    world.server = Server::Manual;
+    for socket in world.sockets().to_vec() {
+        world.ended_on(socket, gone());
+    }
+    world.at(16_000);
+    assert_eq!(world.opened.len(), 6, "one scout");
+    world.close(1006, "").at(17_999);
+    assert_eq!(world.opened.len(), 6);
+    world.at(18_000);
+    assert_eq!(world.opened.len(), 7, "still one, by the schedule");
+    world.server = Server::Obedient;
+    world.opened().tick();
+    assert_eq!(world.opened.len(), 11, "it is Ready: the others follow at once");
+    assert!(names(5).iter().all(|name| world.is_live(name)));
+}
+
+#[test]
+fn a_scout_that_is_refused_passes_its_task_on() {
+    let mut world = pool(3);
+    world.at(15_000);
+    world.server = Server::Manual;
+    for socket in world.sockets().to_vec() {
+        world.ended_on(socket, gone());
+    }
+    world.at(16_000).close(1008, "Session not found");
+    world.at(30_000);
+    world.server = Server::Obedient;
+    world.at(120_000);
+    let live = names(3).iter().filter(|name| world.is_live(name)).count();
+    assert_eq!(live, 2, "{}", world.transcript());
+}
+
+#[test]
+fn one_lost_among_others_that_live_tries_for_itself() {
+    let mut world = pool(3);
+    world.at(15_000);
+    let second = world.sockets()[1];
+    world.ended_on(second, gone());
+    assert!(world.is_ready());
+    world.at(16_000);
+    assert!(world.is_live("s01"));
+    assert_eq!(world.gaps().iter().filter(|gap| gap.0 == "s01").count(), 0, "still open for two seconds");
+    world.at(18_000);
+    assert_eq!(world.gaps().len(), 1);
+}
+
+#[test]
+fn a_token_fetched_for_one_session_leaves_the_others_alone() {
+    let mut world = World::dev(Service::TherapyBridge).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("s1").at(20_000).subscribe("s2").at(49_999);
+    assert_eq!(world.opened.len(), 2);
+    world.at(50_000);
+    assert_eq!(world.opened.len(), 4, "the first token is about to expire: all get the new one");
+    assert!(world.is_live("s1") && world.is_live("s2") && world.gaps().is_empty());
+}
+
+#[test]
+fn at_most_twenty_shake_hands_at_once() {
+    let mut config = dev(Service::TherapyBridge);
+    config.limits.connections = 50;
+    let mut world = World::new(config, HostCaps::NATIVE);
+    for name in names(30) {
+        world.subscribe(&name);
+    }
+    assert_eq!(world.opened.len(), 20);
+    let first = world.sockets()[0];
+    world.opened_on(first);
+    assert_eq!(world.opened.len(), 21);
+    world.at(10_000);
+    assert!(world.opened.len() <= 41 && world.sockets().len() <= 21);
+    world.server = Server::Obedient;
+    world.at(120_000);
+    assert!(names(30).iter().all(|name| world.is_live(name)));
+}
+
+#[test]
+fn auth_failed_is_the_clients_only_when_every_session_was_refused() {
+    let mut world = World::dev(Service::TherapyBridge).obedient().provider(Provider::Fresh(7_200_000));
+    world.subscribe("good");
+    world.server = Server::Closes(4401, "");
+    world.subscribe("bad").at(1_000);
+    assert_eq!(world.refusal("bad"), WhyKind::Auth);
+    assert!(world.is_ready());
+    world.close(4401, "").at(2_000);
+    assert_eq!((world.refusal("good"), world.why()), (WhyKind::Auth, WhyKind::Auth));
+}
+
+#[test]
+fn without_sessions_it_is_idle_and_waits_can_fail() {
+    let mut world = World::dev(Service::TherapyBridge);
+    world.connect().advance(1_000);
+    assert_eq!(*world.state(), ConnectionState::Idle);
+    let ready = world.command(Command::WaitReady);
+    assert!(world.is_pending(ready));
+    world.server = Server::Obedient;
+    world.subscribe("s1");
+    assert!(world.outcome(ready).is_ok());
+}
+
+#[test]
+fn ready_is_told_once_for_many_links() {
+    let mut world = World::dev(Service::TherapyBridge);
+    world.subscribe("s1").opened().advance(3_000).subscribe("s2").advance(2_000).opened();
+    assert_eq!(world.states(), ["connecting", "ready"]);
+}

@@ -1,0 +1,149 @@
+//! Make before break: a planned replacement takes over without a gap. [rules §2.6.9, devcontext §7]
+
+use steadfast::{DisconnectReason, HostCaps, Request, Secret, Service, SessionType, TokenError, Verdict};
+
+use crate::support::{Provider, Server, World, dev};
+
+/// A DevContext client with a live analysis, just before its connection is replaced by plan.
+fn before_rotation() -> World {
+    let mut world = World::dev(Service::DevContext).obedient();
+    world.subscribe("a1");
+    while world.opened.len() == 1 {
+        let due = world.machine.deadline().unwrap();
+        assert!(world.now() < 3_600_000, "it never comes");
+        if matches!(world.server, Server::Obedient) && world.now() > 2_690_000 {
+            world.server = Server::Mute;
+        }
+        let step = due.saturating_sub(5_000_000).saturating_sub(world.now()).min(4_000);
+        if let Server::Mute = world.server {
+            let socket = world.sockets()[0];
+            world.input(steadfast::Input::Activity(socket));
+        }
+        world.advance(step.max(1));
+    }
+    world.transcript();
+    world
+}
+
+#[test]
+fn devcontext_is_replaced_after_fifty_minutes_give_or_take_five() {
+    let mut times = Vec::new();
+    for seed in 0..20 {
+        let mut config = dev(Service::DevContext);
+        config.seed = seed;
+        let mut world = World::new(config, HostCaps::NATIVE).obedient();
+        world.subscribe("a1").at(3_300_000);
+        assert_eq!(world.opened.len(), 2);
+        let at = world.dials()[1];
+        assert!((2_700_000..=3_300_000).contains(&at), "{at}");
+        assert!(world.gaps().is_empty() && world.is_live("a1"));
+        assert_eq!(world.sockets().len(), 1);
+        let states = world.states();
+        assert_eq!(states, ["connecting", "ready"], "nothing of it shows in the state");
+        times.push(at);
+    }
+    times.dedup();
+    assert!(times.len() > 10, "spread");
+}
+
+#[test]
+fn the_old_connection_speaks_until_the_new_one_has_confirmed() {
+    let mut world = before_rotation();
+    let [old, new] = world.sockets() else { panic!("two sockets") };
+    let (old, new) = (*old, *new);
+    let stage =
+        r#"{"type":"stage_completed","payload":{"analysisId":"a1","stage":"project_review","progress":33}}"#;
+    assert_eq!(world.opened.len(), 2);
+    assert!(world.frame_on(old, stage).has(Verdict::DELIVER), "{}", world.transcript());
+    let confirmation = r#"{"type":"subscription_confirmed","payload":{"analysisId":"a1","currentStatus":"processing","completedStages":["project_review"]}}"#;
+    world.frame_on(new, confirmation);
+    assert_eq!(world.sockets(), [new], "confirmed there, closed here");
+    assert!(!world.frame_on(old, stage).has(Verdict::DELIVER));
+    assert!(world.gaps().is_empty());
+    assert_eq!(
+        world.events.iter().filter(|(_, event)| matches!(event, steadfast::Event::Derived { .. })).count(),
+        0
+    );
+}
+
+#[test]
+fn a_command_in_flight_gets_its_answer_on_the_old_connection_within_twenty_seconds() {
+    for (wait, answered) in [(19_000, true), (21_000, false)] {
+        let mut world = World::dev(Service::DevContext).obedient();
+        world.subscribe("a1");
+        let mut config = dev(Service::DevContext);
+        config.timings.rotate_after = std::time::Duration::from_secs(20);
+        config.timings.command_timeout = std::time::Duration::from_secs(60);
+        let mut world = World::new(config, HostCaps::NATIVE).obedient();
+        world.subscribe("a1").at(17_999);
+        let old = world.socket();
+        let id = world
+            .request(Request::StartInterview { analysis_id: "a1".into(), session_type: SessionType::Live });
+        while world.opened.len() == 1 {
+            world.advance(100);
+        }
+        assert_eq!(world.sockets().len(), 2, "the old one stays for the answer");
+        let until = world.now();
+        world.server = Server::Mute;
+        world.advance(wait - 1_000);
+        world.at(until + wait);
+        if answered {
+            let frame = r#"{"type":"interview_started","payload":{"sessionId":"i1","analysisId":"a1","firstQuestion":{"questionId":"q","question":"?"}}}"#;
+            assert!(world.frame_on(old, frame).has(Verdict::DELIVER));
+            assert!(world.outcome(id).is_ok());
+        } else {
+            assert_eq!(world.failure(id).0, steadfast::CommandErrorKind::Interrupted);
+        }
+        world.advance(1);
+        assert!(!world.sockets().contains(&old));
+    }
+}
+
+#[test]
+fn a_replacement_that_fails_leaves_the_connection_alone_and_is_tried_again() {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("p1").at(49_000);
+    world.server = Server::Manual;
+    world.at(50_000).close(1006, "");
+    assert!(world.is_live("p1") && world.sockets().len() == 1);
+    let first = world.sockets()[0];
+    world.input(steadfast::Input::Activity(first));
+    world.at(81_000);
+    assert_eq!(world.opened.len(), 3);
+    assert!(world.is_live("p1") && world.gaps().is_empty());
+}
+
+#[test]
+fn if_the_old_one_dies_first_the_replacement_goes_on_as_the_connection() {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("p1").at(49_000);
+    world.server = Server::Manual;
+    world.at(50_000);
+    let old = world.sockets()[0];
+    world.ended_on(old, DisconnectReason::Closed { code: 1001, reason: String::new() });
+    assert_eq!((world.state().name(), world.opened.len()), ("connecting", 2));
+    world.server = Server::Obedient;
+    world.opened();
+    world.frame(r#"0{"sid":"e"}"#);
+    assert!(world.is_live("p1"));
+    assert_eq!((world.opened.len(), world.gaps().len()), (2, 1));
+}
+
+#[test]
+fn a_displaced_old_connection_is_our_own_doing_while_it_is_replaced() {
+    let mut world = before_rotation();
+    let old = world.sockets()[0];
+    world.ended_on(old, DisconnectReason::Closed { code: 4409, reason: String::new() });
+    assert_eq!(world.state().name(), "ready");
+}
+
+#[test]
+fn a_provider_that_fails_during_a_replacement_hurts_nobody() {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("p1");
+    world.provider = Provider::Fails(TokenError::Denied("signed out".into()));
+    world.at(300_000);
+    assert!(world.is_live("p1"));
+    assert_eq!(world.opened.len(), 1);
+    assert_eq!(Secret::new("x").expose(), "x");
+}
