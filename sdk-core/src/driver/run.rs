@@ -23,7 +23,9 @@ use crate::messages::{self, Answer, Json};
 use crate::time::Now;
 
 /// Frames of one socket that are handled before the others get their turn.
-const BATCH: usize = 128;
+const BATCH: usize = 64;
+/// Looks at everything before the task gives way to others.
+const TURNS: u32 = 8;
 
 #[cfg(not(target_arch = "wasm32"))]
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -403,13 +405,19 @@ impl<P: Platform> Future for Driver<P> {
         let this = self.get_mut();
         let shared = Arc::clone(&this.shared);
         shared.waker.register(cx.waker());
-        // Bounded, so that a flood on one client leaves the executor to others.
-        for _ in 0..16 {
+        // Bounded, so that under a flood readers get their turn before the ring is full, and others the executor.
+        let mut turns = 0;
+        loop {
             if shared.abandoned() {
                 let now = this.platform.now();
                 shared.lock().shut(now);
             }
             if !this.turn(cx) {
+                break;
+            }
+            turns += 1;
+            if turns == TURNS {
+                cx.waker().wake_by_ref();
                 break;
             }
         }
