@@ -5,24 +5,24 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::link::{Awaited, Awaiting, Link};
+use super::requests::{expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
 use super::topics::Wire;
 use super::{Faults, Machine};
 use crate::command::{CommandError, CommandErrorKind, CommandId, Delivery, Reply, Request, Sent};
 use crate::config::{Service, ms};
-use crate::dialect::{Ask, Fault, Outgoing, Stamp};
+use crate::dialect::{Ask, Fault, Stamp};
 use crate::envelope::Envelope;
 use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState};
-use crate::io::{FrameId, HttpError, HttpId, HttpReply, Output};
+use crate::io::{FrameId, HttpId, Output};
 use crate::snapshot::Phase;
-use crate::{json, url};
 
 /// A command that waits for its turn.
 #[derive(Debug)]
 pub(super) struct Queued {
-    id: CommandId,
-    request: Request,
+    pub(super) id: CommandId,
+    pub(super) request: Request,
     /// When it gives up waiting.
     expires: u64,
     /// It may wait for its turn on this connection, not for another connection.
@@ -40,28 +40,6 @@ impl Queued {
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
-}
-
-const fn is_rest(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Login { .. }
-            | Request::RespondToClarification { .. }
-            | Request::Session { .. }
-            | Request::Analysis { .. }
-            | Request::ServerHealth
-            | Request::ServerStats
-    )
-}
-
-/// A REST request under way: a command's, or one of our own about a topic.
-#[derive(Debug)]
-pub(super) struct Rest {
-    pub(super) request: Request,
-    command: Option<CommandId>,
-    topic: Option<String>,
-    sent_at: u64,
-    until: u64,
 }
 
 /// Somebody waits for a state.
@@ -498,135 +476,6 @@ impl Machine {
         self.waiters = left;
     }
 
-    // --- REST --------------------------------------------------------------------------------------------------
-
-    /// Whether a REST request has the token it needs, or needs none.
-    fn rest_has_token(&self, request: &Request) -> bool {
-        let needs_none = matches!(request, Request::Login { .. } | Request::ServerHealth);
-        let expired = |at: u64| at <= self.now.unix;
-        needs_none
-            || !self.tokens.has_provider()
-            || self.tokens.current.as_ref().is_some_and(|token| !token.expires_at.is_some_and(expired))
-    }
-
-    /// Whether a REST request waits for a token.
-    pub(super) fn calls_need_token(&self) -> bool {
-        self.queue.iter().any(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
-    }
-
-    /// A token is there for the REST requests that waited for one.
-    pub(super) fn calls_got_token(&mut self) {
-        self.dirty = true;
-    }
-
-    /// There is no token for the REST requests that waited for one.
-    pub(super) fn calls_lost_token(&mut self, why: &str) {
-        let waiting: Vec<CommandId> = self
-            .queue
-            .iter()
-            .filter(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
-            .map(|queued| queued.id)
-            .collect();
-        self.queue.retain(|queued| !waiting.contains(&queued.id));
-        for id in waiting {
-            let message = format!("the token provider gave no token: {why}");
-            self.fail_command(id, CommandErrorKind::NotConnected, None, &message, true, Sent::No);
-        }
-    }
-
-    fn call(&mut self, queued: Queued) {
-        self.start_call(Some(queued.id), None, queued.request);
-    }
-
-    /// Fetches an analysis because one of its stages is done.
-    pub(super) fn fetch_analysis(&mut self, name: &str) {
-        if self.caps.http {
-            let analysis_id = name.into();
-            self.start_call(None, Some(name.into()), Request::Analysis { analysis_id });
-        }
-    }
-
-    fn start_call(&mut self, command: Option<CommandId>, topic: Option<String>, request: Request) {
-        let (method, path, body) = match &request {
-            Request::Login { email, password } => {
-                let body = json::object(|o| o.text("email", email).text("password", password.expose()));
-                ("POST", String::from("/api/v1/login"), Some(body))
-            }
-            Request::RespondToClarification { clarification_id, answer } => {
-                let body = json::object(|o| {
-                    o.text("clarificationId", clarification_id).text("answer", answer.expose())
-                });
-                ("POST", String::from("/api/wizard/clarifications/respond"), Some(body))
-            }
-            Request::Session { session_id } => {
-                ("GET", format!("/api/wizard/session/{}", url::encode(session_id)), None)
-            }
-            Request::Analysis { analysis_id } => {
-                ("GET", format!("/api/analysis/{}", url::encode(analysis_id)), None)
-            }
-            Request::ServerHealth => ("GET", String::from("/api/websocket/health"), None),
-            Request::ServerStats => ("GET", String::from("/api/websocket/stats"), None),
-            _ => return,
-        };
-        let open = matches!(request, Request::Login { .. } | Request::ServerHealth);
-        self.next_http += 1;
-        let http = HttpId(self.next_http);
-        let token = if open { None } else { self.tokens.current.as_ref() };
-        let send = self.route.rest(&self.config, method, &path, body, token);
-        let now = self.now.mono;
-        let until = now + ms(self.config.timings.command_timeout);
-        let call = Rest { request, command, topic, sent_at: now, until };
-        self.calls.insert(http, call);
-        self.out.push_back(Output::Http(http, send));
-    }
-
-    pub(super) fn http_ended(&mut self, http: HttpId, result: Result<HttpReply, HttpError>) {
-        let Some(call) = self.calls.remove(&http) else { return };
-        let Some(id) = call.command else {
-            if let (Some(topic), Ok(HttpReply { status: 200..=299, readable: true, .. })) =
-                (call.topic, &result)
-            {
-                self.event(Event::Fetched { topic, http });
-            }
-            return;
-        };
-        match result {
-            Ok(reply) if (200..300).contains(&reply.status) && reply.readable => {
-                self.confirm_command(id, None, Some(http), call.sent_at);
-            }
-            Ok(reply) => {
-                let retryable = reply.status == 429 || reply.status >= 500;
-                let message =
-                    reply.error.unwrap_or_else(|| format!("the server answered with HTTP {}", reply.status));
-                let code = Some(reply.status.to_string());
-                self.fail_command(id, CommandErrorKind::Rejected, code, &message, retryable, Sent::Yes);
-            }
-            Err(error) => {
-                let (kind, sent) = if error.sent {
-                    (CommandErrorKind::Interrupted, Sent::Unknown)
-                } else {
-                    (CommandErrorKind::NotConnected, Sent::No)
-                };
-                self.fail_command(id, kind, None, &error.reason, true, sent);
-            }
-        }
-    }
-
-    /// Ends REST requests that take too long; gives the next such moment.
-    pub(super) fn expire_calls(&mut self) {
-        let now = self.now.mono;
-        let late: Vec<HttpId> =
-            self.calls.iter().filter(|(_, call)| call.until <= now).map(|(id, _)| *id).collect();
-        for http in late {
-            let Some(call) = self.calls.remove(&http) else { continue };
-            self.out.push_back(Output::Abort(http));
-            if let Some(id) = call.command {
-                let message = "no answer came in time";
-                self.fail_command(id, CommandErrorKind::TimedOut, None, message, true, Sent::Unknown);
-            }
-        }
-    }
-
     /// The earliest moment at which a waiting command or request gives up.
     pub(super) fn commands_due(&self) -> Option<u64> {
         let queued = self.queue.iter().map(|queued| queued.expires);
@@ -635,70 +484,4 @@ impl Machine {
         let budget = budget.map(|id| self.budget_at(id, Priority::High)).filter(|at| *at > self.now.mono);
         queued.chain(calls).chain(budget).min()
     }
-}
-
-/// The ids in a request, with their names.
-fn ids_of(request: &Request) -> Vec<(&'static str, &str)> {
-    match request {
-        Request::StartInterview { analysis_id, .. } | Request::Analysis { analysis_id } => {
-            Vec::from([("analysis_id", analysis_id.as_str())])
-        }
-        Request::SubmitAnswer { session_id, question_id, .. } => {
-            Vec::from([("session_id", session_id.as_str()), ("question_id", question_id.as_str())])
-        }
-        Request::PauseInterview { session_id }
-        | Request::ResumeInterview { session_id }
-        | Request::Session { session_id } => Vec::from([("session_id", session_id.as_str())]),
-        Request::RespondToClarification { clarification_id, .. } => {
-            Vec::from([("clarification_id", clarification_id.as_str())])
-        }
-        Request::SendRaw { kind, .. } => Vec::from([("kind", kind.as_str())]),
-        _ => Vec::new(),
-    }
-}
-
-/// A request as a wish; `None` for REST requests.
-fn outgoing<'a>(request: &'a Request, token: &'a str) -> Option<Outgoing<'a>> {
-    Some(match request {
-        Request::Authenticate => Outgoing::Authenticate { token },
-        Request::Ping => Outgoing::Ping,
-        Request::StartInterview { analysis_id, session_type } => {
-            Outgoing::StartInterview { analysis: analysis_id, session_type: *session_type }
-        }
-        Request::SubmitAnswer { session_id, question_id, answer } => {
-            Outgoing::SubmitAnswer { session: session_id, question: question_id, answer: answer.expose() }
-        }
-        Request::PauseInterview { session_id } => Outgoing::PauseInterview { session: session_id },
-        Request::ResumeInterview { session_id } => Outgoing::ResumeInterview { session: session_id },
-        Request::SendRaw { kind, payload } => Outgoing::Raw { kind, payload: payload.expose() },
-        _ => return None,
-    })
-}
-
-/// What answers a request, and by which ids; `None` if nothing does.
-fn expectation(request: &Request) -> Option<(Ask, String)> {
-    Some(match request {
-        Request::Authenticate => (Ask::Authenticate, String::new()),
-        Request::Ping => (Ask::Ping, String::new()),
-        Request::StartInterview { analysis_id, .. } => (Ask::Start, analysis_id.clone()),
-        Request::SubmitAnswer { session_id, question_id, .. } => {
-            (Ask::Answer, format!("{session_id} {question_id}"))
-        }
-        Request::PauseInterview { session_id } => (Ask::Pause, session_id.clone()),
-        Request::ResumeInterview { session_id } => (Ask::Resume, session_id.clone()),
-        _ => return None,
-    })
-}
-
-/// About how much memory a request takes.
-fn request_bytes(request: &Request) -> usize {
-    let texts: usize = match request {
-        Request::SubmitAnswer { answer, .. } | Request::RespondToClarification { answer, .. } => {
-            answer.expose().len()
-        }
-        Request::SendRaw { payload, .. } => payload.expose().len(),
-        Request::Login { email, password } => email.len() + password.expose().len(),
-        _ => 0,
-    };
-    64 + texts + ids_of(request).iter().map(|(_, id)| id.len()).sum::<usize>()
 }

@@ -70,7 +70,7 @@ impl Machine {
                     if matches!(self.links.get(&id).map(|link| &link.rest), Some(Rest::Suspended)) {
                         self.set_rest(id, Rest::Idle);
                         if self.has_work() {
-                            self.begin(id, false, false);
+                            self.begin(id, false, true);
                         }
                     }
                 }
@@ -122,8 +122,11 @@ impl Machine {
                 && may_skip
                 && *until > now
             {
-                *until = now.max(*not_before);
-                *shown = self.now.unix_at(*until);
+                let earlier = now.max(*not_before);
+                if earlier < *until {
+                    *until = earlier;
+                    *shown = self.now.unix_at(earlier);
+                }
                 skipped = true;
             }
         }

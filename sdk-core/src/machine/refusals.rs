@@ -1,0 +1,176 @@
+//! Errors that the server reports in messages: whose they are, and what follows. [rules §2.11]
+
+use alloc::format;
+use alloc::string::String;
+
+use super::Machine;
+use super::link::{Awaited, Awaiting};
+use super::topics::Wire;
+use super::verdict::Ruling;
+use super::write::request_number;
+use crate::command::{CommandErrorKind, Sent};
+use crate::dialect::{End, Fault, Update};
+use crate::envelope::{Envelope, Verdict};
+use crate::event::{InterviewState, NoticeKind, Why, WhyKind};
+use crate::io::{FrameId, SocketId};
+
+impl Machine {
+    pub(super) fn fault(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        frame: FrameId,
+        fault: Fault,
+        envelope: &Envelope<'_>,
+    ) -> u32 {
+        let request = envelope.request.and_then(request_number);
+        let text = String::from(envelope.text.unwrap_or("the server gave no reason"));
+        if fault.limited {
+            self.rate_limited(id, socket, request, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        let named = request.is_some();
+        // An authentication failure that names nothing is first just that: one refresh. [devcontext §7]
+        let struck = self.links.get(&id).is_some_and(|link| link.strike.is_some());
+        if fault.auth && !named && !(struck && fault.oldest && fault.refuses) {
+            self.auth_fault(id, socket, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        // DocProc reports errors of a session in the same form as refusals. [docproc §6]
+        let known = |name| self.topics.get(name).is_some_and(|topic| topic.ever_live);
+        let reports = fault.once_only && envelope.topic.is_some_and(known);
+        if fault.refuses && !reports {
+            let awaited = self.take_awaited(id, socket, request, |what| match what {
+                Awaiting::Subscribe { topic, .. } => {
+                    fault.oldest && envelope.topic.is_none_or(|named| named == topic)
+                        || envelope.topic == Some(topic)
+                }
+                Awaiting::Command { key, .. } => {
+                    let named = |named: &str| key.split(' ').next() == Some(named);
+                    fault.oldest && envelope.topic.is_none_or(named)
+                }
+                _ => false,
+            });
+            match awaited {
+                Some(Awaited { what: Awaiting::Subscribe { topic, .. }, .. }) => {
+                    return self.refused_by_server(&topic, &fault, envelope, &text);
+                }
+                Some(Awaited { what: Awaiting::Command { id: command, ask, key }, .. }) => {
+                    self.command_refused(command, ask, &key, &fault, envelope, &text);
+                    return Verdict::DELIVER;
+                }
+                _ => {}
+            }
+        }
+        if fault.auth {
+            self.auth_fault(id, socket, envelope, &text);
+            return Verdict::DELIVER;
+        }
+        match envelope.topic {
+            Some(name) if fault.ends && self.topics.contains_key(name) => {
+                let update = Update {
+                    phase: Some(crate::Phase::Failed),
+                    whole: true,
+                    end: End::Yes,
+                    ..Update::default()
+                };
+                self.update(socket, id, frame, &update, envelope)
+            }
+            Some(_) => Verdict::DELIVER,
+            None => {
+                let text = match envelope.code {
+                    Some(code) => format!("{code}: {text}"),
+                    None => text,
+                };
+                self.notice(NoticeKind::ServerError, text);
+                Verdict::DELIVER
+            }
+        }
+    }
+
+    fn auth_fault(&mut self, id: u32, socket: SocketId, envelope: &Envelope<'_>, text: &str) {
+        // Socket.IO services say so and then disconnect; the others close. Nothing waits for that.
+        if self.profile.socketio {
+            if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                conn.said_expired = true;
+            }
+            return;
+        }
+        let ruling = Ruling {
+            code: envelope.code.map(String::from),
+            ..Ruling::auth(format!("The server refused the token: {text}"))
+        };
+        self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
+    }
+
+    fn refused_by_server(&mut self, name: &str, fault: &Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
+        let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
+        let code = envelope.code.map(String::from);
+        let kind = match envelope.code {
+            Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
+            Some(_) => WhyKind::NotAllowed,
+            None if text.to_ascii_lowercase().contains("not found") => WhyKind::NotFound,
+            None => WhyKind::NotAllowed,
+        };
+        let help = match kind {
+            WhyKind::NotFound => "Check the id; it may have been deleted",
+            _ => "This user may not see it; check the id and who is signed in",
+        };
+        let why =
+            Why { kind, text: format!("The server refused it: {text}"), code, since: self.now.unix, help };
+        if fault.retryable {
+            // The server says it may be had later, so it is asked again by the confirmation's time-out.
+            self.ask_later(name);
+            return Verdict::DELIVER;
+        }
+        if topic.interview.is_some() {
+            self.set_interview(name, InterviewState::Failed);
+        }
+        self.refuse(name, why);
+        Verdict::DELIVER
+    }
+
+    fn rate_limited(
+        &mut self,
+        id: u32,
+        socket: SocketId,
+        request: Option<u64>,
+        envelope: &Envelope<'_>,
+        text: &str,
+    ) {
+        let jitter = self.rng.between(0, 1_000);
+        let now = self.now.mono;
+        let awaited = self.take_awaited(id, socket, request, |what| match what {
+            Awaiting::Subscribe { topic, .. } => envelope.topic.is_none_or(|named| named == topic),
+            Awaiting::Command { .. } => envelope.topic.is_none(),
+            Awaiting::Unsubscribe { .. } | Awaiting::Ping => envelope.topic.is_none(),
+            Awaiting::Authenticate => false,
+        });
+        match awaited.map(|awaited| awaited.what) {
+            Some(Awaiting::Subscribe { topic, .. }) => {
+                if let Some(topic) = self.topics.get_mut(&topic)
+                    && topic.wire == Wire::Asked(socket)
+                {
+                    topic.wire = Wire::Wished;
+                }
+            }
+            Some(Awaiting::Command { id, .. }) => {
+                let code = Some(String::from(envelope.code.unwrap_or("RATE_LIMIT_EXCEEDED")));
+                self.fail_command(id, CommandErrorKind::Rejected, code, text, true, Sent::Yes);
+            }
+            _ => {}
+        }
+        // A service without a budget of its own limits subscribes: the pause holds for the client.
+        match self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            Some(conn) if self.profile.rate == Some(crate::dialect::RateScope::Connection) => {
+                conn.throttle.refused(now, jitter);
+            }
+            _ => self.throttle.refused(now, jitter),
+        }
+        self.notice(
+            NoticeKind::RateLimited,
+            "the service's rate limit was met; subscribing and commands pause",
+        );
+        self.dirty = true;
+    }
+}
