@@ -1,0 +1,207 @@
+//! Progress bars: a line for the connection, one for each topic, and one for each thing that a topic holds.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use console::{Style, pad_str, style};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use steadfast::client::{Event, Handle, TopicSnapshot};
+use steadfast::{ConnectionState, Item, Phase, SubscriptionState};
+
+use crate::args::Args;
+use crate::words;
+
+/// How many parts a full bar has.
+const FULL: u64 = 1000;
+/// The width of the names.
+const NAMES: usize = 24;
+/// How many items of a topic are shown.
+const ITEMS: usize = 8;
+
+pub(crate) struct Bars {
+    multi: MultiProgress,
+    head: ProgressBar,
+    title: String,
+    topics: BTreeMap<String, Rows>,
+    foot: ProgressBar,
+}
+
+/// The lines of a topic.
+struct Rows {
+    whole: ProgressBar,
+    state: SubscriptionState,
+    items: BTreeMap<(&'static str, String), ProgressBar>,
+    /// The lowest of the items.
+    last: Option<ProgressBar>,
+    more: Option<ProgressBar>,
+}
+
+impl Bars {
+    pub(crate) fn new(args: &Args) -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
+        let head = multi.add(ProgressBar::new(FULL).with_style(template("{wide_msg}")));
+        let title = format!("{} at {}", style(args.service.slug()).bold(), args.place());
+        let mut topics = BTreeMap::new();
+        for topic in &args.topics {
+            topics.entry(topic.clone()).or_insert_with(|| {
+                let whole = multi.add(ProgressBar::new(FULL).with_prefix(name(topic, 0)));
+                let rows = Rows {
+                    whole,
+                    state: SubscriptionState::Pending,
+                    items: BTreeMap::new(),
+                    last: None,
+                    more: None,
+                };
+                rows.show(None);
+                rows
+            });
+        }
+        let foot = multi.add(ProgressBar::new(FULL).with_style(template("{msg}")));
+        foot.set_message(style("Ctrl-C stops").dim().to_string());
+        Self { multi, head, title, topics, foot }
+    }
+
+    pub(crate) fn multi(&self) -> MultiProgress {
+        self.multi.clone()
+    }
+
+    /// Shows an event: what lasts in the bars, what passes as a line above them.
+    pub(crate) fn event(&mut self, event: &Event, client: &Handle, now: u64) -> io::Result<()> {
+        let passing = match event {
+            Event::State(state) => {
+                self.connection(state, now);
+                state.why().is_some()
+            }
+            Event::Subscription { topic, state } => {
+                if let Some(rows) = self.topics.get_mut(topic) {
+                    rows.state = state.clone();
+                }
+                matches!(state, SubscriptionState::Refused { .. })
+            }
+            Event::Message(message) => message.topic.is_none(),
+            Event::Snapshot(_) | Event::Interview { .. } | Event::Fetched { .. } => false,
+            _ => true,
+        };
+        if passing {
+            self.multi.println(style(words::event(event, now)).dim().to_string())?;
+        }
+        if let Some(topic) = event.topic()
+            && let Some(rows) = self.topics.get_mut(topic)
+        {
+            rows.refresh(&self.multi, client.snapshot(topic).as_ref());
+        }
+        Ok(())
+    }
+
+    /// Shows the state of the connection, with its countdown.
+    pub(crate) fn connection(&self, state: &ConnectionState, now: u64) {
+        let (dot, colour) = match state {
+            ConnectionState::Ready { .. } => ("●", Style::new().green()),
+            ConnectionState::Connecting | ConnectionState::Authenticating => ("◌", Style::new().cyan()),
+            ConnectionState::Waiting { .. } | ConnectionState::Offline => ("◌", Style::new().yellow()),
+            ConnectionState::Displaced { .. } | ConnectionState::Failed { .. } => ("✗", Style::new().red()),
+            _ => ("○", Style::new().dim()),
+        };
+        let text = colour.apply_to(format!("{dot} {}", words::connection(state, now)));
+        self.head.set_message(format!("{}  {text}", self.title));
+    }
+
+    /// Leaves the bars as they stand, with a last line below.
+    pub(crate) fn end(&self, text: &str) {
+        for rows in self.topics.values() {
+            for bar in rows.items.values().chain(&rows.more).chain([&rows.whole]) {
+                bar.abandon();
+            }
+        }
+        self.head.abandon();
+        self.foot.finish_and_clear();
+        println!("{text}");
+    }
+}
+
+impl Rows {
+    fn refresh(&mut self, multi: &MultiProgress, picture: Option<&TopicSnapshot>) {
+        self.show(picture);
+        let Some(picture) = picture else { return };
+        for item in &picture.items {
+            let key = (item.kind, item.id.clone());
+            if let Some(bar) = self.items.get(&key) {
+                show_item(bar, item);
+            } else if self.items.len() < ITEMS {
+                let last = self.last.as_ref().unwrap_or(&self.whole);
+                let bar = multi.insert_after(last, ProgressBar::new(FULL));
+                bar.set_prefix(name(&format!("{} {}", item.kind, item.id), 2));
+                show_item(&bar, item);
+                self.last = Some(bar.clone());
+                self.items.insert(key, bar);
+            } else {
+                let bar = self.more.get_or_insert_with(|| {
+                    let last = self.last.as_ref().unwrap_or(&self.whole);
+                    multi.insert_after(last, ProgressBar::new(FULL).with_style(template("{wide_msg}")))
+                });
+                bar.set_message(format!("  … and {} more", picture.items.len() - ITEMS));
+            }
+        }
+    }
+
+    fn show(&self, picture: Option<&TopicSnapshot>) {
+        let phase = picture.map_or(Phase::Waiting, |picture| picture.phase);
+        let mut text = match &self.state {
+            SubscriptionState::Refused { why } => style(format!("refused: {why}")).red().to_string(),
+            SubscriptionState::Pending if phase == Phase::Waiting => style("pending").dim().to_string(),
+            subscription => {
+                let mut text = said(phase, picture.and_then(|p| p.error.as_ref().or(p.message.as_ref())));
+                if *subscription == SubscriptionState::Pending {
+                    text.push_str(&style("  (may be old)").dim().to_string());
+                }
+                text
+            }
+        };
+        if let Some(eta) = picture.and_then(|picture| picture.eta_ms) {
+            text.push_str(&style(format!("  {} left", words::span(eta))).dim().to_string());
+        }
+        let progress = picture.and_then(|picture| picture.progress);
+        show(&self.whole, phase, progress, &text);
+    }
+}
+
+fn show_item(bar: &ProgressBar, item: &Item) {
+    show(bar, item.phase, item.progress, &said(item.phase, item.error.as_ref().or(item.message.as_ref())));
+}
+
+fn show(bar: &ProgressBar, phase: Phase, progress: Option<f64>, text: &str) {
+    let colour = colour(phase);
+    bar.set_style(template(&format!("{{prefix}} {{bar:28.{colour}/black.bright}} {{wide_msg}}")));
+    bar.set_position(progress.map_or(0, |progress| (progress * FULL as f64) as u64));
+    let share = progress.map_or_else(String::new, |progress| format!("{:.0} %", progress * 100.0));
+    bar.set_message(format!("{share:>5}  {text}"));
+}
+
+fn said(phase: Phase, text: Option<&String>) -> String {
+    let phase = match phase {
+        Phase::Done => style(format!("{:<11}", phase.name())).green(),
+        Phase::Failed | Phase::Expired => style(format!("{:<11}", phase.name())).red(),
+        Phase::NeedsInput => style(format!("{:<11}", phase.name())).yellow(),
+        _ => style(format!("{:<11}", phase.name())),
+    };
+    format!("{phase}  {}", text.map(|text| words::one_line(text)).unwrap_or_default())
+}
+
+const fn colour(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Done => "green",
+        Phase::Failed | Phase::Expired => "red",
+        Phase::NeedsInput => "yellow",
+        _ => "cyan",
+    }
+}
+
+fn name(text: &str, indent: usize) -> String {
+    let text = format!("{:indent$}{}", "", words::one_line(text));
+    pad_str(&text, NAMES, console::Alignment::Left, Some("…")).into_owned()
+}
+
+/// The template's text is ours; a wrong one shows as plain bars.
+fn template(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+}
