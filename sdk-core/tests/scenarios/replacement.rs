@@ -100,6 +100,27 @@ fn a_command_in_flight_gets_its_answer_on_the_old_connection_within_twenty_secon
 }
 
 #[test]
+fn only_one_of_two_connections_speaks_for_a_topic_but_answers_count_on_both() {
+    let mut config = dev(Service::DevContext);
+    config.timings.rotate_after = std::time::Duration::from_secs(20);
+    let mut world = World::new(config, HostCaps::NATIVE).obedient();
+    world.subscribe("a1").at(17_999);
+    let old = world.socket();
+    let start = Request::StartInterview { analysis_id: "a1".into(), session_type: SessionType::Live };
+    let id = world.request(start);
+    while world.opened.len() == 1 {
+        world.advance(100);
+    }
+    let stage = r#"{"type":"stage_completed","payload":{"analysisId":"a1","stage":"project_review"}}"#;
+    assert!(!world.frame_on(old, stage).has(Verdict::DELIVER), "the new one has confirmed");
+    assert!(world.frame(stage).has(Verdict::DELIVER));
+    let started = r#"{"type":"interview_started","payload":{"sessionId":"i1","analysisId":"a1","firstQuestion":{"questionId":"q","question":"?"}}}"#;
+    assert!(world.frame_on(old, started).has(Verdict::DELIVER));
+    assert!(world.outcome(id).is_ok());
+    assert_eq!(world.sockets().len(), 1, "its last answer was all it stayed for");
+}
+
+#[test]
 fn a_replacement_that_fails_leaves_the_connection_alone_and_is_tried_again() {
     let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(60_000));
     world.subscribe("p1").at(49_000);

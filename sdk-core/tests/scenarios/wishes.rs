@@ -286,6 +286,34 @@ fn a_terminal_frame_ends_its_topic_for_good() {
 }
 
 #[test]
+fn after_the_end_no_frame_of_the_topic_is_delivered() {
+    for (service, end, frame) in [
+        (
+            Service::Charisma,
+            ENDS[0].1,
+            r#"{"type":"session_upload_progress","sessionId":"s1","progress":0.5}"#,
+        ),
+        (Service::TherapyBridge, ENDS[3].1, r#"{"session_id":"s1","status":"transcribing","progress":40}"#),
+        (
+            Service::DocProc,
+            ENDS[5].1,
+            r#"42["model_result",{"sessionId":"s1","modelName":"m","status":"processing"}]"#,
+        ),
+        (
+            Service::DevContext,
+            ENDS[9].1,
+            r#"{"type":"stage_completed","payload":{"analysisId":"s1","stage":"project_review"}}"#,
+        ),
+    ] {
+        let mut world = World::dev(service).obedient();
+        world.subscribe("s1").frame(end);
+        let before = world.snapshot("s1").clone();
+        assert!(!world.frame(frame).has(Verdict::DELIVER), "{service}");
+        assert_eq!(*world.snapshot("s1"), before);
+    }
+}
+
+#[test]
 fn a_kept_subscription_lives_through_the_end() {
     for (service, frame, phase) in ENDS {
         if service == Service::TherapyBridge {
