@@ -13,6 +13,7 @@ mod scenarios {
     mod pool;
     mod rate;
     mod replacement;
+    mod services;
     mod snapshots;
     mod states;
     mod tokens;
