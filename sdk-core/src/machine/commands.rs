@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::link::{Awaited, Awaiting, Link};
+use super::link::{Awaited, Awaiting, Link, Rest};
 use super::requests::{expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
@@ -14,7 +14,7 @@ use crate::command::{CommandError, CommandErrorKind, CommandId, Delivery, Reply,
 use crate::config::{Service, ms};
 use crate::dialect::{Ask, Fault, Stamp};
 use crate::envelope::Envelope;
-use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState};
+use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState, Why};
 use crate::io::{FrameId, HttpId, Output};
 use crate::snapshot::Phase;
 
@@ -436,6 +436,15 @@ impl Machine {
         );
     }
 
+    /// Why the link that this topic needs will not go on by itself, if it will not.
+    fn stopped(&self, topic: &str) -> Option<&Why> {
+        let serves = |link: &&Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
+        self.links.values().filter(serves).find_map(|link| match &link.rest {
+            Rest::Failed(why) | Rest::Displaced(why) => Some(why),
+            _ => None,
+        })
+    }
+
     /// Tells those who wait for a state whether it is there, or will not come.
     pub(super) fn answer_waiters(&mut self) {
         if self.waiters.is_empty() {
@@ -461,7 +470,9 @@ impl Machine {
                     Some(SubscriptionState::Ended) => {
                         Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into())))
                     }
-                    Some(SubscriptionState::Pending) => client.filter(Result::is_err),
+                    Some(SubscriptionState::Pending) => self.stopped(name).map(|why| {
+                        Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string()))
+                    }),
                     None => Some(Err((CommandErrorKind::Cancelled, None, "the subscription is gone".into()))),
                 },
             };

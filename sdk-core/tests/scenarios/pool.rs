@@ -149,6 +149,17 @@ fn without_sessions_it_is_idle_and_waits_can_fail() {
 }
 
 #[test]
+fn who_waits_for_a_session_that_has_stopped_is_told_although_others_live() {
+    let mut world = World::dev(Service::TherapyBridge).obedient();
+    world.subscribe("good");
+    world.provider = Provider::Fails(steadfast::TokenError::Denied("signed out".into()));
+    world.subscribe("late");
+    let live = world.command(Command::WaitLive { topic: "late".into() });
+    assert_eq!(world.failure(live).0, steadfast::CommandErrorKind::NotConnected);
+    assert!(world.is_ready() && world.is_live("good"));
+}
+
+#[test]
 fn ready_is_told_once_for_many_links() {
     let mut world = World::dev(Service::TherapyBridge);
     world.subscribe("s1").opened().advance(3_000).subscribe("s2").advance(2_000).opened();

@@ -1,0 +1,5 @@
+//! The native client and the mock server over real sockets: every refusal, every fault, every topic with a meaning.
+
+mod meanings;
+mod refusals;
+mod tokens;
