@@ -121,6 +121,8 @@ records! { "camelCase";
         session_id: Option<String> = Topic,
         /// What went wrong, for people.
         error: String = Text,
+        /// `TOKEN_EXPIRED`, where tokens are required; other codes may come.
+        code: Option<String> = Code,
         /// ISO 8601.
         timestamp: Option<String> = At,
         /// The place in the order of events, if a server counts them.
