@@ -73,12 +73,12 @@ impl Machine {
         };
         self.dirty = true;
         match result {
-            Ok(token) => self.token_given(&flight, token),
+            Ok(token) => self.token_given(&flight, &token),
             Err(error) => self.token_missing(&flight, &error),
         }
     }
 
-    pub(super) fn token_given(&mut self, flight: &Flight, token: Token) {
+    pub(super) fn token_given(&mut self, flight: &Flight, token: &Token) {
         let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
         let in_use = self.links.values().any(Link::is_ready);
         // Other connections keep the tokens they have; theirs may have to be renewed before this one.

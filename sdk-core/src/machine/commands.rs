@@ -415,7 +415,7 @@ impl Machine {
         id: CommandId,
         ask: Ask,
         key: &str,
-        fault: &Fault,
+        fault: Fault,
         envelope: &Envelope<'_>,
         text: &str,
     ) {
@@ -480,7 +480,7 @@ impl Machine {
                 None => left.push(waiter),
                 Some(Ok(())) => self.done(waiter.id),
                 Some(Err((kind, code, why))) => {
-                    self.fail_command(waiter.id, kind, code, &why, false, Sent::No)
+                    self.fail_command(waiter.id, kind, code, &why, false, Sent::No);
                 }
             }
         }

@@ -11,9 +11,9 @@ use crate::io::{CloseReason, Token};
 
 impl Machine {
     /// Carries out the verdict on a link that has lost its connection.
-    pub(super) fn judge(&mut self, id: u32, ruling: Ruling, token: Option<Token>, got_data: bool) {
+    pub(super) fn judge(&mut self, id: u32, ruling: &Ruling, token: Option<Token>, got_data: bool) {
         let now = self.now.mono;
-        let mut why = self.why(&ruling);
+        let mut why = self.why(ruling);
         let Some(link) = self.links.get_mut(&id) else { return };
         if got_data || ruling.meaning != Meaning::Protocol {
             link.protocol_errors = 0;

@@ -106,7 +106,7 @@ impl Machine {
             return;
         }
         if !promoted || matches!(ruling.meaning, Meaning::Fatal | Meaning::Refused) {
-            self.judge(id, ruling, token, got_data);
+            self.judge(id, &ruling, token, got_data);
         }
     }
 

@@ -213,7 +213,7 @@ impl Machine {
                 self.heard(socket);
             }
             Input::Closed(socket, reason) => self.ended(socket, &reason),
-            Input::Malformed(socket, violation) => self.malformed(socket, violation),
+            Input::Malformed(socket, violation) => self.malformed(socket, &violation),
             Input::Binary(socket, len) => self.binary(socket, len),
             Input::Http(id, result) => self.http_ended(id, result),
             Input::Token(generation, result) => self.token_arrived(generation, result),

@@ -109,7 +109,9 @@ impl Topic {
         let newest = self.seen.iter().fold(f64::NEG_INFINITY, |newest, seen| newest.max(seen.at));
         if let Some(seen) = self.seen.iter_mut().find(|seen| seen.kind == envelope.kind && seen.item == item)
         {
-            if at < seen.at || (at == seen.at && sequence < seen.sequence) {
+            // Instants are exact: of two that are equal the later frame is newer, unless a sequence says otherwise.
+            let older = at.total_cmp(&seen.at).then(sequence.total_cmp(&seen.sequence)).is_lt();
+            if older {
                 return Age::Older;
             }
             (seen.at, seen.sequence) = (at, sequence);

@@ -28,7 +28,7 @@ impl Machine {
     }
 
     /// A frame that the edge could not read.
-    pub(super) fn malformed(&mut self, socket: SocketId, violation: Violation) {
+    pub(super) fn malformed(&mut self, socket: SocketId, violation: &Violation) {
         if self.heard(socket).is_none() {
             return;
         }
@@ -52,7 +52,7 @@ impl Machine {
             return;
         }
         let reason = format!("an unexpected binary message of {len} bytes");
-        self.malformed(socket, Violation { reason, excerpt: String::new() });
+        self.malformed(socket, &Violation { reason, excerpt: String::new() });
     }
 
     /// A frame: what it means, what follows, and the flags of its verdict.
@@ -131,9 +131,8 @@ impl Machine {
             return 0;
         }
         conn.attachments = packet.attachments;
-        match conn.held.replace(frame) {
-            Some(older) => self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER))),
-            None => {}
+        if let Some(older) = conn.held.replace(frame) {
+            self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER)));
         }
         Verdict::HOLD
     }

@@ -53,10 +53,10 @@ impl Machine {
             });
             match awaited {
                 Some(Awaited { what: Awaiting::Subscribe { topic, .. }, .. }) => {
-                    return self.refused_by_server(&topic, &fault, envelope, &text);
+                    return self.refused_by_server(&topic, fault, envelope, &text);
                 }
                 Some(Awaited { what: Awaiting::Command { id: command, ask, key }, .. }) => {
-                    self.command_refused(command, ask, &key, &fault, envelope, &text);
+                    self.command_refused(command, ask, &key, fault, envelope, &text);
                     return Verdict::DELIVER;
                 }
                 _ => {}
@@ -103,14 +103,13 @@ impl Machine {
         self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
     }
 
-    fn refused_by_server(&mut self, name: &str, fault: &Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
+    fn refused_by_server(&mut self, name: &str, fault: Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
         let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
         let code = envelope.code.map(String::from);
         let kind = match envelope.code {
             Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
-            Some(_) => WhyKind::NotAllowed,
             None if text.to_ascii_lowercase().contains("not found") => WhyKind::NotFound,
-            None => WhyKind::NotAllowed,
+            _ => WhyKind::NotAllowed,
         };
         let help = match kind {
             WhyKind::NotFound => "Check the id; it may have been deleted",

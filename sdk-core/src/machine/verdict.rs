@@ -79,7 +79,7 @@ impl Ruling {
         Self { meaning, kind, text: text.into(), code: None, help }
     }
 
-    fn code(mut self, code: impl ToString) -> Self {
+    fn code(mut self, code: u16) -> Self {
         self.code = Some(code.to_string());
         self
     }

@@ -168,9 +168,10 @@ impl Machine {
                 self.authenticate_in_band(id);
             }
             _ => {
-                let interval = match (self.profile.liveness, conn.engine) {
-                    (Liveness::ServerPings { interval, .. }, _) | (_, Some((interval, _))) => interval,
-                    _ => return,
+                let ((Liveness::ServerPings { interval, .. }, _) | (_, Some((interval, _)))) =
+                    (self.profile.liveness, conn.engine)
+                else {
+                    return;
                 };
                 if now - conn.heard > interval + ms(self.config.timings.overdue_grace) {
                     let ruling = Ruling::retry(

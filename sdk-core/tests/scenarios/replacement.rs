@@ -89,8 +89,9 @@ fn a_command_in_flight_gets_its_answer_on_the_old_connection_within_twenty_secon
         world.at(until + wait);
         if answered {
             let frame = r#"{"type":"interview_started","payload":{"sessionId":"i1","analysisId":"a1","firstQuestion":{"questionId":"q","question":"?"}}}"#;
+            world.server = Server::Obedient;
             assert!(world.frame_on(old, frame).has(Verdict::DELIVER));
-            assert!(world.outcome(id).is_ok());
+            assert!(world.outcome(id).is_ok(), "the interview goes on by the new one");
         } else {
             assert_eq!(world.failure(id).0, steadfast::CommandErrorKind::Interrupted);
         }
