@@ -115,8 +115,9 @@ impl Machine {
         let Some(id) = self.link_of(socket) else { return };
         // A service without a handshake of its own is ready with the socket, save where the token travels in a
         // message that is answered.
-        let shakes =
-            self.profile.socketio || (self.route.auth == AuthMode::Message && self.profile.auth_answered);
+        let shakes = (self.profile.socketio
+            || (self.route.auth == AuthMode::Message && self.profile.auth_answered))
+            && !self.faults_planted.is(super::Faults::SEND_TOO_EARLY);
         let until = now.mono + ms(self.config.reconnect.handshake_timeout);
         let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
         if !matches!(conn.stage, Stage::Dialing { .. }) {
@@ -203,7 +204,8 @@ impl Machine {
 
     /// The replacement is ready: it takes over, the old one stays for its last answers.
     pub(super) fn swap(&mut self, id: u32) {
-        let drain = ms(self.config.timings.drain_limit);
+        let kept = self.faults_planted.is(super::Faults::KEEP_REPLACED);
+        let drain = ms(self.config.timings.drain_limit) * if kept { 8 } else { 1 };
         let now = self.now.mono;
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(mut old), Some(new)) = (link.live.take(), link.next.take()) else { return };
@@ -241,7 +243,8 @@ impl Machine {
                     let waits = conn.awaited.iter().any(|a| matches!(a.what, Awaiting::Command { .. }));
                     let speaks =
                         self.topics.values().any(|topic| topic.prior == Some(conn.socket) && topic.desired());
-                    conn.drain_until <= now || !(waits || speaks)
+                    let kept = self.faults_planted.is(super::Faults::KEEP_REPLACED);
+                    conn.drain_until <= now || !(waits || speaks || kept)
                 })
                 .map(|conn| conn.socket)
                 .collect();

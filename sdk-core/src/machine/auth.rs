@@ -56,7 +56,8 @@ impl Machine {
     }
 
     pub(super) fn ask_for_token(&mut self, force: bool, ahead: bool) {
-        if self.tokens.flight.is_some() || !self.tokens.has_provider() {
+        let busy = self.tokens.flight.is_some() && !self.faults_planted.is(super::Faults::TWO_TOKEN_CALLS);
+        if busy || !self.tokens.has_provider() {
             return;
         }
         self.tokens.generation = self.tokens.generation.wrapping_add(1);

@@ -96,7 +96,8 @@ impl Machine {
         let bytes = request_bytes(&request);
         let used: usize = self.queue.iter().map(|queued| queued.bytes).sum();
         let limits = &self.config.limits;
-        if self.queue.len() >= limits.queue_entries || used + bytes > limits.queue_bytes {
+        let full = self.queue.len() >= limits.queue_entries || used + bytes > limits.queue_bytes;
+        if full && !self.faults_planted.is(Faults::QUEUE_WITHOUT_BOUND) {
             let why = format!(
                 "{} commands of {used} bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes",
                 self.queue.len()
@@ -390,9 +391,17 @@ impl Machine {
             let message = "the server closed the connection over the size of a message, most likely this one";
             return self.fail_command(id, CommandErrorKind::PayloadTooLarge, None, message, false, Sent::Yes);
         }
-        if ask == Ask::Resume || (ask == Ask::Answer && self.faults_planted.is(Faults::RESEND_ANSWER)) {
+        let resends = ask == Ask::Answer && self.faults_planted.is(Faults::RESEND_ANSWER);
+        if ask == Ask::Resume || resends {
             // The protocol makes it safe to say this twice, so it waits for the next connection.
-            let request = Request::ResumeInterview { session_id: key };
+            let request = match key.split_once(' ') {
+                Some((session, question)) if resends => Request::SubmitAnswer {
+                    session_id: session.into(),
+                    question_id: question.into(),
+                    answer: "once more".into(),
+                },
+                _ => Request::ResumeInterview { session_id: key },
+            };
             let (bytes, expires) = (request_bytes(&request), awaited.until);
             return self.queue.push_front(Queued { id, request, expires, fail_fast: false, bytes });
         }
@@ -438,7 +447,8 @@ impl Machine {
 
     /// Why the link that this topic needs will not go on by itself, if it will not.
     fn stopped(&self, topic: &str) -> Option<&Why> {
-        let serves = |link: &&Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
+        let serves =
+            |link: &&Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
         self.links.values().filter(serves).find_map(|link| match &link.rest {
             Rest::Failed(why) | Rest::Displaced(why) => Some(why),
             _ => None,
@@ -470,9 +480,9 @@ impl Machine {
                     Some(SubscriptionState::Ended) => {
                         Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into())))
                     }
-                    Some(SubscriptionState::Pending) => self.stopped(name).map(|why| {
-                        Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string()))
-                    }),
+                    Some(SubscriptionState::Pending) => self
+                        .stopped(name)
+                        .map(|why| Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string()))),
                     None => Some(Err((CommandErrorKind::Cancelled, None, "the subscription is gone".into()))),
                 },
             };

@@ -134,10 +134,15 @@ impl Machine {
         }
         let wide = pause.spread && link.backoff.failures == 0;
         let mut delay = link.backoff.delay(options, &mut self.rng, pause.at_cap || offline);
+        if self.faults_planted.is(super::Faults::WAIT_TOO_LONG) {
+            delay *= 2;
+        }
         if wide && options.jitter {
             delay = self.rng.between(0, ms(options.restart_spread));
         }
-        link.backoff.not_before = now + pause.retry_after.min(ms(options.max_retry_after));
+        let retry_after =
+            if self.faults_planted.is(super::Faults::IGNORE_RETRY_AFTER) { 0 } else { pause.retry_after };
+        link.backoff.not_before = now + retry_after.min(ms(options.max_retry_after));
         let not_before = link.backoff.allowed_at(options);
         let until = (now + delay).max(not_before);
         let shown = self.now.unix_at(until);

@@ -333,6 +333,9 @@ impl Machine {
         }
         self.announce();
         self.due = self.next_due();
+        if self.faults_planted.is(Faults::TICK_IN_THE_PAST) {
+            self.due = self.due.map(|_| self.now.mono);
+        }
     }
 
     /// Whether the client has something to do. [rules §2.12]
@@ -358,7 +361,7 @@ impl Machine {
     }
 
     fn announce_state(&mut self, state: ConnectionState) {
-        if state != self.said {
+        if state != self.said || self.faults_planted.is(Faults::REPEAT_STATE) {
             self.since = self.now.unix;
             self.said = state.clone();
             self.event(Event::State(state));
@@ -492,7 +495,9 @@ impl Machine {
             return;
         }
         self.closed = true;
-        self.close_links();
+        if !self.faults_planted.is(Faults::SURVIVE_SHUTDOWN) {
+            self.close_links();
+        }
         self.fail_all_closed();
         for topic in core::mem::take(&mut self.topics).into_values() {
             if let Some(completion) = topic.completion {

@@ -43,7 +43,8 @@ impl Machine {
             .collect();
         missing.sort();
         for (_, topic) in missing {
-            if self.links.len() >= self.config.limits.connections {
+            let bounded = !self.faults_planted.is(super::Faults::POOL_WITHOUT_BOUND);
+            if bounded && self.links.len() >= self.config.limits.connections {
                 break;
             }
             let id = self.next_link;
@@ -58,6 +59,9 @@ impl Machine {
         {
             if conn.has_socket() {
                 self.out.push_back(Output::Close(conn.socket, reason));
+                if self.faults_planted.is(super::Faults::CLOSE_TWICE) {
+                    self.out.push_back(Output::Close(conn.socket, reason));
+                }
             }
             self.bury(conn, false);
         }

@@ -326,7 +326,10 @@ impl Machine {
         let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) else {
             return;
         };
-        self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER | Verdict::SNAPSHOT)));
+        if !self.faults_planted.is(Faults::LOSE_HELD) {
+            let told = Verdict(Verdict::DELIVER | Verdict::SNAPSHOT);
+            self.out.push_back(Output::Release(completion.frame, told));
+        }
         self.finish_topic(name);
     }
 

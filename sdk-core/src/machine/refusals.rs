@@ -160,7 +160,9 @@ impl Machine {
             _ => {}
         }
         // A service without a budget of its own limits subscribes: the pause holds for the client.
+        let pauses = !self.faults_planted.is(super::Faults::NO_PAUSE);
         match self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            _ if !pauses => {}
             Some(conn) if self.profile.rate == Some(crate::dialect::RateScope::Connection) => {
                 conn.throttle.refused(now, jitter);
             }

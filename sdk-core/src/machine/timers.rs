@@ -137,7 +137,7 @@ impl Machine {
                 }
             }
         }
-        if conn.probe.is_some_and(|until| until <= now) {
+        if conn.probe.is_some_and(|until| until <= now) && !self.faults_planted.is(Faults::IGNORE_PROBE) {
             return Some(Due::ProbeLost);
         }
         let silent = self.silence_limit(conn).is_some_and(|limit| conn.heard + limit <= now);

@@ -84,6 +84,7 @@ impl Machine {
     pub(super) fn background_is_over(&self) -> bool {
         let grace = ms(self.config.timings.background_grace);
         self.background_since.is_some_and(|since| self.now.mono >= since + grace)
+            && !self.faults_planted.is(super::Faults::STAY_IN_BACKGROUND)
     }
 
     /// The app has been in the background for long enough.
@@ -128,6 +129,11 @@ impl Machine {
                     *shown = self.now.unix_at(earlier);
                 }
                 skipped = true;
+            } else if matches!(link.rest, Rest::Failed(_))
+                && link.live.is_none()
+                && self.faults_planted.is(super::Faults::GO_ON_AFTER_FATAL)
+            {
+                self.begin(id, false, true);
             }
         }
         if skipped {

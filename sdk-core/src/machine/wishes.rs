@@ -10,9 +10,10 @@ use super::{Faults, Machine, SHARED};
 use crate::command::{CommandErrorKind, CommandId, Sent};
 use crate::config::ms;
 use crate::dialect::{Outgoing, Recovers};
+use crate::envelope::Verdict;
 use crate::envelope::{Envelope, Kind, Status};
 use crate::event::{Event, InterviewState, SubscriptionState, Why};
-use crate::io::SocketId;
+use crate::io::{Output, SocketId};
 use crate::snapshot::{Phase, Snapshot};
 
 /// How many interviews that are over keep their pictures.
@@ -101,6 +102,9 @@ impl Machine {
     /// The server is to be told that a topic is no longer wanted, as soon as the budget allows.
     fn leave(&mut self, name: &str, socket: SocketId) {
         let Some(id) = self.link_of(socket) else { return };
+        if self.faults_planted.is(Faults::FORGET_UNSUBSCRIBE) {
+            return;
+        }
         if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
             // What it would have confirmed is no longer asked.
             conn.awaited.retain(|a| !matches!(&a.what, Awaiting::Subscribe { topic, .. } if topic == name));
@@ -275,6 +279,10 @@ impl Machine {
     /// The server will not have a topic.
     pub(super) fn refuse(&mut self, name: &str, why: Why) {
         if let Some(topic) = self.topics.get_mut(name) {
+            if let Some(completion) = topic.completion.take() {
+                let told = Verdict(Verdict::DELIVER | Verdict::SNAPSHOT);
+                self.out.push_back(Output::Release(completion.frame, told));
+            }
             topic.wire = Wire::Refused(why);
             topic.prior = None;
             topic.gap_since = None;
@@ -323,9 +331,13 @@ impl Machine {
     pub(super) fn interview_started(&mut self, name: &str, socket: SocketId) {
         let order = self.next_order;
         self.next_order += 1;
+        let current =
+            self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
         let topic = self.topics.entry(name.into()).or_insert_with(|| Topic { order, ..Topic::default() });
         topic.snapshot.topic = name.into();
-        topic.wire = Wire::Active(socket);
+        // What began on a connection that is being replaced is to be resumed on the new one.
+        (topic.wire, topic.prior) =
+            if current { (Wire::Active(socket), None) } else { (Wire::Wished, Some(socket)) };
         topic.ever_live = true;
         if topic.interview.is_none() {
             topic.interview = Some(InterviewState::Starting);

@@ -44,6 +44,9 @@ impl Machine {
     /// When the budget of the connection in use lets a message out.
     pub(super) fn budget_at(&self, id: u32, priority: Priority) -> u64 {
         let now = self.now.mono;
+        if self.faults_planted.is(super::Faults::NO_BUDGET) {
+            return self.throttle.paused_until().max(now);
+        }
         let throttle = match self.profile.rate {
             None => return self.throttle.paused_until().max(now),
             Some(RateScope::Client) => &self.throttle,

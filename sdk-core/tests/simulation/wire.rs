@@ -155,14 +155,13 @@ impl Frame {
         } else {
             Head::Json
         };
-        let handshake = (matches!(self.packet, PacketType::Open | PacketType::Connect) && socketio).then(|| {
-            Handshake {
+        let handshake =
+            (matches!(self.packet, PacketType::Open | PacketType::Connect) && socketio).then(|| Handshake {
                 sid: "sid",
                 ping_interval: self.engine.map(|engine| engine.0),
                 ping_timeout: self.engine.map(|engine| engine.1),
                 ..Handshake::default()
-            }
-        });
+            });
         let envelope = Envelope {
             kind: self.kind,
             name: self.kind.name(),
