@@ -165,13 +165,15 @@ impl Machine {
         if struck.is_some_and(|struck| struck.text == token.text)
             && !self.faults_planted.is(super::Faults::REUSE_REFUSED_TOKEN)
         {
+            let (said, code) =
+                self.links.get(&id).and_then(|link| link.struck_by.clone()).unwrap_or_default();
             let ruling = Ruling::new(
                 Meaning::Refused,
                 WhyKind::Auth,
-                "The server refused the token, and there is no other",
+                format!("The token was refused, and there is no other. {said}"),
                 "Sign in again, then call connect() or set_token()",
             );
-            return self.lose(id, socket, ruling, None);
+            return self.lose(id, socket, Ruling { code, ..ruling }, None);
         }
         self.dial(id, socket, Some(token));
     }

@@ -47,6 +47,7 @@ impl Machine {
                     return self.fail(id, why);
                 }
                 link.strike = Some(token.unwrap_or_default());
+                link.struck_by = Some((why.text.clone(), why.code.clone()));
                 self.try_again(id, true, why);
             }
             Meaning::Fatal => self.fail(id, why),

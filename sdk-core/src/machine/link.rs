@@ -206,6 +206,8 @@ pub(super) struct Link {
     pub down_since: Option<u64>,
     /// The token that was refused since the link was last stable.
     pub strike: Option<Token>,
+    /// By what it was refused: the ruling's text and code.
+    pub struck_by: Option<(String, Option<String>)>,
     /// A 1008 with an unknown reason since the link was last stable.
     pub policy_strike: bool,
     pub protocol_errors: u32,

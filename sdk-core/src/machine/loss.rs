@@ -150,6 +150,7 @@ impl Machine {
             self.stats.auth_failures += 1;
             if link.strike.take().is_none() {
                 link.strike = token;
+                link.struck_by = Some((ruling.text.clone(), ruling.code.clone()));
                 return self.replace(id, true);
             }
         }
