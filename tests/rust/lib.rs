@@ -154,9 +154,7 @@ pub fn advance(server: &MockServer, service: Service, topic: &str) -> usize {
         Service::TherapyBridge => (None, json!({"status": "transcribing", "progress": 30})),
         Service::Saga => (Some("story_processing"), json!({"storyId": "story_1"})),
         Service::DocProc => (Some("progress"), json!({"status": "PROCESSING", "progress": 30})),
-        Service::DevContext => {
-            (Some("stage_completed"), json!({"stage": "project_review", "progress": 33}))
-        }
+        Service::DevContext => (Some("stage_completed"), json!({"stage": "project_review", "progress": 33})),
     };
     server.emit(mock_service(service), topic, event, data).expect("an emit")
 }
@@ -172,10 +170,9 @@ pub fn finish(server: &MockServer, service: Service, topic: &str) {
         Service::TherapyBridge => (None, json!({"status": "processed", "progress": 100})),
         Service::Saga => (Some("export_ready"), json!({"exportId": "export_1", "downloadUrl": "u"})),
         Service::DocProc => (Some("completed"), json!({"result": {"pages": 3}})),
-        Service::DevContext => (
-            Some("stage_completed"),
-            json!({"stage": all[2], "completedStages": all, "progress": 100}),
-        ),
+        Service::DevContext => {
+            (Some("stage_completed"), json!({"stage": all[2], "completedStages": all, "progress": 100}))
+        }
     };
     server.emit(mock_service(service), topic, event, data).expect("an emit");
 }
@@ -256,16 +253,15 @@ impl Log {
 
     /// Reads until a connection state fits, and gives it.
     pub async fn state(&mut self, name: &str) -> ConnectionState {
-        let event = self.until(name, |event| matches!(event, Event::State(state) if state.name() == name)).await;
+        let event =
+            self.until(name, |event| matches!(event, Event::State(state) if state.name() == name)).await;
         let Event::State(state) = event else { unreachable!() };
         state
     }
 
     /// Reads until a topic is in this state.
     pub async fn topic(&mut self, topic: &str, name: &str) -> SubscriptionState {
-        let fits = |event: &Event| {
-            matches!(event, Event::Subscription { topic: own, state } if own == topic && state.name() == name)
-        };
+        let fits = |event: &Event| matches!(event, Event::Subscription { topic: own, state } if own == topic && state.name() == name);
         let event = self.until(&format!("{topic} {name}"), fits).await;
         let Event::Subscription { state, .. } = event else { unreachable!() };
         state
@@ -273,7 +269,8 @@ impl Log {
 
     /// Reads until a message of this name.
     pub async fn message(&mut self, name: &str) -> Event {
-        self.until(name, |event| matches!(event, Event::Message(message) if message.data.name() == name)).await
+        self.until(name, |event| matches!(event, Event::Message(message) if message.data.name() == name))
+            .await
     }
 
     /// Reads until the gap of a topic, and says whether it was recovered.
