@@ -275,7 +275,6 @@ fn a_bare_disconnect_is_tried_once_more_and_then_means_kicked() {
 #[test]
 fn a_message_too_large_for_the_server_fails_the_command_and_is_never_sent_again() {
     let mut world = live(Service::DevContext);
-    let answer = steadfast::Secret::new("x");
     let request = steadfast::Request::StartInterview {
         analysis_id: "s1".into(),
         session_type: steadfast::SessionType::Live,
@@ -288,7 +287,6 @@ fn a_message_too_large_for_the_server_fails_the_command_and_is_never_sent_again(
     world.advance(60_000);
     assert!(world.is_live("s1"));
     assert_eq!(world.count_sent("start_interview"), 1);
-    assert_eq!(answer.expose(), "x");
 }
 
 #[test]

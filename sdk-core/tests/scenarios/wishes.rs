@@ -217,6 +217,7 @@ fn an_error_about_a_live_docproc_session_ends_nothing() {
     world.frame(error);
     world.advance(5_000);
     assert_eq!(world.count_sent("[\"subscribe"), asked, "it was live once, so this refuses nothing");
+    assert_eq!(world.subscription("d1"), Some(SubscriptionState::Pending));
 }
 
 /// Each service's terminal frame for `s1`.

@@ -21,6 +21,8 @@ use steadfast::{
 
 /// The wall clock when a story begins: 2026-01-01T00:00:00Z.
 pub(crate) const EPOCH: u64 = 1_767_225_600_000;
+/// How often an obedient server shows that it is alive.
+const BEAT: u64 = 20_000;
 /// Where the steady clock stands then; not 0, so that nothing works by accident.
 const START: u64 = 5_000_000;
 
@@ -184,7 +186,6 @@ impl World {
     /// Goes on to this moment of the story, with a tick at each deadline on the way.
     pub(crate) fn at(&mut self, ms: u64) -> &mut Self {
         assert!(ms >= self.now, "the story is already at {}", self.now);
-        const BEAT: u64 = 20_000;
         while self.heartbeat && matches!(self.server, Server::Obedient) {
             let beat = (self.now / BEAT + 1) * BEAT;
             if beat > ms {
@@ -518,14 +519,12 @@ impl World {
 
     /// Every gap told: topic, since, until (ms of the story), recovered.
     pub(crate) fn gaps(&self) -> Vec<(&str, u64, u64, bool)> {
-        let gap = |event: &'_ Event| match event {
-            Event::Gap { since, until, recovered, .. } => Some((since - EPOCH, until - EPOCH, *recovered)),
-            _ => None,
-        };
         self.events
             .iter()
             .filter_map(|(_, event)| match event {
-                Event::Gap { topic, .. } => gap(event).map(|(a, b, c)| (topic.as_str(), a, b, c)),
+                Event::Gap { topic, since, until, recovered } => {
+                    Some((topic.as_str(), since - EPOCH, until - EPOCH, *recovered))
+                }
                 _ => None,
             })
             .collect()
