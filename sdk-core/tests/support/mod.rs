@@ -9,6 +9,9 @@
 //! assert_eq!(world.dials(), [0, 6_000]);
 //! ```
 
+mod server;
+mod show;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
@@ -18,6 +21,8 @@ use steadfast::{
     Machine, NoticeKind, Now, Output, Phase, Reachability, Reply, Request, Secret, Sent, Service, Snapshot,
     SocketId, SubscriptionState, Token, TokenError, TokenSource, Verdict, Visibility, WhyKind, messages,
 };
+
+use self::show::{flags, shown};
 
 /// The wall clock when a story begins: 2026-01-01T00:00:00Z.
 pub(crate) const EPOCH: u64 = 1_767_225_600_000;
@@ -651,120 +656,6 @@ impl World {
             }
         }
     }
-
-    fn answer_provider(&mut self, generation: u32) {
-        let answer = match &self.provider {
-            Provider::Manual => return,
-            Provider::Same(text) => {
-                let text = *text;
-                Ok(self.make_token(text, None))
-            }
-            Provider::Fresh(ttl) => {
-                let ttl = *ttl;
-                self.next_token += 1;
-                Ok(self.make_token(&format!("tok-{}", self.next_token), Some(ttl)))
-            }
-            Provider::Fails(error) => Err(error.clone()),
-        };
-        self.reactions.push_back(Reaction::Token(generation, answer));
-    }
-
-    fn socketio(&self) -> bool {
-        matches!(self.service, Service::Saga | Service::DocProc)
-    }
-
-    fn answer_dial(&mut self, socket: SocketId) {
-        match self.server.clone() {
-            Server::Manual => {}
-            Server::Refuses(reason) => self.reactions.push_back(Reaction::Closed(socket, reason)),
-            server => {
-                self.reactions.push_back(Reaction::Opened(socket));
-                if self.socketio() {
-                    let open = r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#;
-                    self.reactions.push_back(Reaction::Frame(socket, open.into()));
-                } else if let Server::Closes(code, reason) = server {
-                    self.close_later(socket, code, reason);
-                }
-            }
-        }
-    }
-
-    fn close_later(&mut self, socket: SocketId, code: u16, reason: &str) {
-        let reason = DisconnectReason::Closed { code, reason: reason.into() };
-        self.reactions.push_back(Reaction::Closed(socket, reason));
-    }
-
-    /// What a server that is not told step by step answers.
-    fn answer_message(&mut self, socket: SocketId, text: &str) {
-        let obedient = matches!(self.server, Server::Obedient);
-        if matches!(self.server, Server::Manual) {
-            return;
-        }
-        if self.socketio() && text.starts_with("40") {
-            let sid = format!(r#"40{{"sid":"c{}"}}"#, socket.0);
-            self.reactions.push_back(Reaction::Frame(socket, sid));
-            if let Server::Closes(code, reason) = self.server {
-                self.close_later(socket, code, reason);
-            }
-            return;
-        }
-        let value: serde_json::Value =
-            serde_json::from_str(text.trim_start_matches("42")).unwrap_or(serde_json::Value::Null);
-        let authenticate = value["action"] == "authenticate";
-        if !(obedient || authenticate) {
-            return;
-        }
-        let answer = match self.service {
-            Service::Charisma => match value["action"].as_str() {
-                Some("authenticate") => r#"{"type":"authenticated"}"#.into(),
-                Some("subscribe") => {
-                    format!(r#"{{"type":"subscribed","sessionId":{}}}"#, value["payload"]["sessionId"])
-                }
-                Some("unsubscribe") => {
-                    format!(r#"{{"type":"unsubscribed","sessionId":{}}}"#, value["payload"]["sessionId"])
-                }
-                _ => return,
-            },
-            Service::TherapyBridge => return,
-            Service::Saga => match value[0].as_str() {
-                Some("join_project") => format!(r#"42["joined_project",{{"projectId":{}}}]"#, value[1]),
-                Some("leave_project") => format!(r#"42["left_project",{{"projectId":{}}}]"#, value[1]),
-                Some("ping") => r#"42["pong"]"#.into(),
-                _ => return,
-            },
-            Service::DocProc => match value[0].as_str() {
-                Some("subscribe") => format!(r#"42["subscribed",{{"sessionId":{}}}]"#, value[1]),
-                Some("unsubscribe") => format!(r#"42["unsubscribed",{{"sessionId":{}}}]"#, value[1]),
-                _ => return,
-            },
-            Service::DevContext => {
-                let (kind, payload) = match value["type"].as_str() {
-                    Some("subscribe_analysis") => (
-                        "subscription_confirmed",
-                        format!(
-                            r#"{{"analysisId":{},"currentStatus":"processing","completedStages":[]}}"#,
-                            value["payload"]["analysisId"]
-                        ),
-                    ),
-                    Some("unsubscribe_analysis") => (
-                        "unsubscription_confirmed",
-                        format!(r#"{{"analysisId":{}}}"#, value["payload"]["analysisId"]),
-                    ),
-                    Some("ping") => ("pong", "{}".into()),
-                    Some("resume_interview") => (
-                        "interview_resumed",
-                        format!(
-                            r#"{{"sessionId":{},"currentQuestion":{{"questionId":"q1","question":"?"}}}}"#,
-                            value["payload"]["sessionId"]
-                        ),
-                    ),
-                    _ => return,
-                };
-                format!(r#"{{"type":"{kind}","payload":{payload},"requestId":{}}}"#, value["requestId"])
-            }
-        };
-        self.reactions.push_back(Reaction::Frame(socket, answer));
-    }
 }
 
 /// A configuration for the service on a developer's machine, without jitter; a provider where a token is needed.
@@ -780,57 +671,3 @@ pub(crate) fn dev(service: Service) -> Config {
 /// The services that share one connection, and the topic that each calls so.
 pub(crate) const SHARED: [Service; 4] =
     [Service::Charisma, Service::Saga, Service::DocProc, Service::DevContext];
-
-fn flags(verdict: Verdict) -> String {
-    let names = [
-        (Verdict::DELIVER, "deliver"),
-        (Verdict::HOLD, "hold"),
-        (Verdict::OUTDATED, "outdated"),
-        (Verdict::RECOVERED, "recovered"),
-        (Verdict::SNAPSHOT, "snapshot"),
-        (Verdict::CLAMPED, "clamped"),
-    ];
-    let set: Vec<_> = names.iter().filter(|(flag, _)| verdict.has(*flag)).map(|(_, name)| *name).collect();
-    if set.is_empty() { " → drop".into() } else { format!(" → {}", set.join(" ")) }
-}
-
-fn seconds(unix: u64) -> f64 {
-    unix.saturating_sub(EPOCH) as f64 / 1000.0
-}
-
-fn shown(event: &Event) -> String {
-    match event {
-        Event::State(ConnectionState::Waiting { attempt, until, why }) => {
-            format!(
-                "= waiting for attempt {attempt} at {:.3}: {}: {}",
-                seconds(*until),
-                why.kind.name(),
-                why.text
-            )
-        }
-        Event::State(ConnectionState::Ready { attempts, down_ms, connection_id }) => {
-            let id = connection_id.as_deref().unwrap_or("-");
-            format!("= ready, attempts {attempts}, down {down_ms} ms, id {id}")
-        }
-        Event::State(state) => match state.why() {
-            Some(why) => format!("= {}: {}: {why}", state.name(), why.kind.name()),
-            None => format!("= {}", state.name()),
-        },
-        Event::Subscription { topic, state: SubscriptionState::Refused { why } } => {
-            format!("{topic} is refused: {}: {}", why.kind.name(), why.text)
-        }
-        Event::Subscription { topic, state } => format!("{topic} is {}", state.name()),
-        Event::Interview { session_id, state } => format!("interview {session_id} is {}", state.name()),
-        Event::Derived { topic, stage, .. } => format!("{topic} has done {} (recovered)", stage.name()),
-        Event::Snapshot { topic } => format!("{topic} has another picture"),
-        Event::Gap { topic, since, until, recovered } => {
-            let recovered = if *recovered { ", recovered" } else { "" };
-            format!("{topic} has a gap {:.3}–{:.3}{recovered}", seconds(*since), seconds(*until))
-        }
-        Event::Fetched { topic, http } => format!("{topic} was fetched by request {}", http.0),
-        Event::ProtocolViolation(violation) => {
-            format!("violation: {} in {:?}", violation.reason, violation.excerpt)
-        }
-        Event::Notice { kind, text } => format!("notice {}: {text}", kind.name()),
-    }
-}
