@@ -64,6 +64,7 @@ impl Default for Delivery {
 
 /// What a DevContext interview is for. [devcontext §2.3]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum SessionType {
     /// A live interview.
     #[default]
@@ -165,6 +166,7 @@ pub struct Reply {
 
 /// Why a command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum CommandErrorKind {
     /// The server refused it; `code` says why.
     Rejected,
@@ -208,6 +210,7 @@ impl CommandErrorKind {
 
 /// Whether a failed command reached the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Sent {
     /// It was not written.
     No,

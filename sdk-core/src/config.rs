@@ -9,6 +9,7 @@ use crate::io::Token;
 
 /// One of the five services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Service {
     /// Upload and OCR of conversations. JSON frames.
     Charisma,
@@ -73,6 +74,7 @@ impl fmt::Display for Service {
 
 /// Where the service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Endpoint {
     /// The service's own production URL; Saga and DocProc name none.
     Production,
@@ -84,6 +86,7 @@ pub enum Endpoint {
 
 /// How the token reaches the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum AuthMode {
     /// The service's default on this host: a header where headers can be set, else the query (Charisma), a message
     /// (DevContext); always the query on TherapyBridge and the CONNECT packet on Saga and DocProc.

@@ -8,6 +8,7 @@ use crate::io::{HttpId, Violation};
 
 /// What kind of trouble stands behind a waiting, refused or failed state. [rules §2.11]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum WhyKind {
     /// The server could not be reached, or the connection was lost.
     Network,
@@ -213,6 +214,7 @@ impl SubscriptionState {
 
 /// The state of a DevContext interview. [rules §2.12]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum InterviewState {
     /// Asked for, or to be resumed on this connection.
     Starting,
@@ -244,6 +246,7 @@ impl InterviewState {
 
 /// Something the app should know that is neither a state nor a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum NoticeKind {
     /// The provider gave the token that is about to expire once more.
     TokenNotRefreshed,

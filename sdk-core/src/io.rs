@@ -73,6 +73,7 @@ pub enum TokenError {
 
 /// Whether the network can be used, as far as the host knows. A hint: loopback URLs ignore it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Reachability {
     /// There is a network, or it changed.
     #[default]

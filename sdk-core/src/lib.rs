@@ -133,6 +133,8 @@ pub mod envelope;
 pub mod event;
 #[doc(hidden)]
 pub mod faults;
+#[cfg(feature = "uniffi")]
+pub mod ffi;
 pub mod io;
 #[doc(hidden)]
 pub mod json;

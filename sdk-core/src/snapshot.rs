@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 /// How far a topic or one of its items is, in words that all services share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Phase {
     /// Nothing runs yet.
     #[default]

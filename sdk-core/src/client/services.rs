@@ -108,6 +108,20 @@ impl<S: TypedService> Client<S> {
         Self::new(Options::new(S::SERVICE, endpoint).token(token))
     }
 
+    /// The client of this handle; fails with `Invalid` if it is a handle of another service.
+    pub fn of(handle: &Handle) -> Result<Self, CommandError> {
+        if handle.service() == S::SERVICE {
+            return Ok(Self { handle: handle.clone(), service: PhantomData });
+        }
+        Err(CommandError {
+            kind: CommandErrorKind::Invalid,
+            code: None,
+            message: format!("{} has no such command; it is one of {}", handle.service(), S::SERVICE),
+            retryable: false,
+            sent: Sent::No,
+        })
+    }
+
     /// Subscribes to a topic, with this service's types.
     pub fn session(&self, topic: impl Into<String>) -> Result<Session<S>, CommandError> {
         Ok(Session { subscription: self.handle.subscribe(topic)?, service: PhantomData })

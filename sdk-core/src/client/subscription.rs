@@ -55,11 +55,19 @@ pub enum TopicEvent {
 
 /// A subscription to one topic: a stream of its events. Dropping it unsubscribes.
 pub struct Subscription {
-    handle: Handle,
-    topic: String,
+    wish: Arc<Wish>,
     reader: Reader<Event>,
     ready: VecDeque<TopicEvent>,
     ended: bool,
+}
+
+/// What lasts as long as one reader of the subscription is left.
+struct Wish {
+    handle: Handle,
+    topic: String,
+    /// Where the subscription began, for further readers.
+    start: u64,
+    first: VecDeque<TopicEvent>,
 }
 
 impl Subscription {
@@ -69,39 +77,58 @@ impl Subscription {
         let now = shared.clock.now();
         let mut core = shared.lock();
         let known = core.snapshot(&topic).filter(|known| !known.terminal);
-        let reader = shared.ring.reader_after(shared.ring.last());
+        let start = shared.ring.last();
         let id = core.new_id();
         core.machine.handle(now, Input::Command(id, Command::Subscribe { topic: topic.clone(), keep }));
         // A topic that others follow already doesn't announce its state anew.
         let live = core.machine.subscription(&topic).filter(|state| *state == SubscriptionState::Live);
         drop(core);
         shared.waker.wake();
-        let mut ready = VecDeque::new();
-        ready.extend(live.map(TopicEvent::State));
-        ready.extend(
+        let mut first = VecDeque::new();
+        first.extend(live.map(TopicEvent::State));
+        first.extend(
             known.filter(|known| known.raw.is_some()).map(|known| TopicEvent::Snapshot(Arc::new(known))),
         );
-        Ok(Self { handle, topic, reader, ready, ended: false })
+        Ok(Self::read(Arc::new(Wish { handle, topic, start, first })))
+    }
+
+    fn read(wish: Arc<Wish>) -> Self {
+        let reader = wish.handle.shared().ring.reader_after(wish.start);
+        Self { reader, ready: wish.first.clone(), ended: false, wish }
+    }
+
+    /// Another reader of this subscription, which begins where the subscription began. It unsubscribes when the last
+    /// of its readers is dropped.
+    #[must_use]
+    pub fn reader(&self) -> Self {
+        Self::read(Arc::clone(&self.wish))
     }
 
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.wish.topic
     }
 
     /// The state of the subscription.
     pub fn state(&self) -> SubscriptionState {
-        self.handle.shared().lock().machine.subscription(&self.topic).unwrap_or(SubscriptionState::Ended)
+        self.wish
+            .handle
+            .shared()
+            .lock()
+            .machine
+            .subscription(self.topic())
+            .unwrap_or(SubscriptionState::Ended)
     }
 
     /// The last known picture of the topic.
     pub fn snapshot(&self) -> Option<TopicSnapshot> {
-        self.handle.snapshot(&self.topic)
+        self.wish.handle.snapshot(self.topic())
     }
 
     /// Waits until the server has confirmed the subscription; fails with the reason if it refuses.
     pub async fn live(&self) -> Result<(), CommandError> {
-        Pending::submit(self.handle.shared(), Command::WaitLive { topic: self.topic.clone() }).await.map(drop)
+        let wait = Command::WaitLive { topic: self.topic().to_owned() };
+        Pending::submit(self.wish.handle.shared(), wait).await.map(drop)
     }
 
     /// The next event; `None` after the end. Cancel-safe.
@@ -116,7 +143,7 @@ impl Subscription {
 
     /// What an event of the client means to this topic.
     fn take(&mut self, event: Event) -> Option<TopicEvent> {
-        if event.topic() != Some(&self.topic) {
+        if event.topic() != Some(self.topic()) {
             return None;
         }
         Some(match event {
@@ -176,7 +203,7 @@ impl Stream for Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl Drop for Wish {
     fn drop(&mut self) {
         let shared = Arc::clone(self.handle.shared());
         let now = shared.clock.now();
@@ -191,7 +218,7 @@ impl Drop for Subscription {
 
 impl core::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Subscription").field("topic", &self.topic).finish_non_exhaustive()
+        f.debug_struct("Subscription").field("topic", &self.topic()).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,142 @@
+//! What an app gives to the SDK: a token provider, a listener; and a way to give up waiting.
+
+use core::fmt;
+use core::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+use futures_util::pin_mut;
+use tokio::sync::watch;
+
+use super::{ClientEvent, SteadfastError};
+use crate::client::TokenFuture;
+use crate::io;
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, uniffi::Error)]
+#[uniffi::export(Display)]
+pub enum TokenError {
+    /// It could not be had now; it is asked again later, by the same backoff as everything else.
+    Unavailable {
+        /// Why.
+        detail: String,
+    },
+    /// There will be none: the user is signed out, say. The client fails with `AuthFailed`.
+    Denied {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { detail } => write!(f, "no token for now: {detail}"),
+            Self::Denied { detail } => write!(f, "no token: {detail}"),
+        }
+    }
+}
+
+impl core::error::Error for TokenError {}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for TokenError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Unavailable { detail: error.reason }
+    }
+}
+
+impl From<TokenError> for io::TokenError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Unavailable { detail } => Self::Unavailable(detail),
+            TokenError::Denied { detail } => Self::Denied(detail),
+        }
+    }
+}
+
+/// Gives tokens: asked before every attempt to connect and ahead of a token's expiry, one call at a time, for at most
+/// 15 s.
+#[uniffi::export(with_foreign)]
+#[async_trait::async_trait]
+pub trait TokenProvider: Send + Sync {
+    /// Gives a token. `force` says that the last one was refused, so that a cached one is of no use.
+    async fn token(&self, force: bool) -> Result<String, TokenError>;
+}
+
+/// What the core calls.
+pub(super) fn token_provider(provider: Arc<dyn TokenProvider>) -> impl Fn(bool) -> TokenFuture {
+    move |force| {
+        let provider = Arc::clone(&provider);
+        Box::pin(async move { provider.token(force).await.map_err(Into::into) })
+    }
+}
+
+/// What a listener or logger threw.
+#[derive(Clone, Debug, PartialEq, uniffi::Error)]
+#[uniffi::export(Display)]
+pub enum CallbackError {
+    /// It is written into the log; nothing else comes of it.
+    Failed {
+        /// What it said.
+        detail: String,
+    },
+}
+
+impl fmt::Display for CallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Failed { detail } = self;
+        f.write_str(detail)
+    }
+}
+
+impl core::error::Error for CallbackError {}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { detail: error.reason }
+    }
+}
+
+/// Is told every event of a client, one after the other, on a thread of the SDK. It may block: then it falls behind, and
+/// is told so. What it throws is logged.
+#[uniffi::export(with_foreign)]
+pub trait EventListener: Send + Sync {
+    /// Something happened.
+    fn on_event(&self, event: ClientEvent) -> Result<(), CallbackError>;
+}
+
+/// Ends a wait from outside, for languages whose cancellation does not reach a native call.
+#[derive(Debug, uniffi::Object)]
+pub struct CancelHandle {
+    cancelled: watch::Sender<bool>,
+}
+
+#[uniffi::export]
+impl CancelHandle {
+    /// A handle to give to a call.
+    #[uniffi::constructor]
+    #[expect(clippy::new_without_default, reason = "made by foreign languages only")]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { cancelled: watch::Sender::new(false) })
+    }
+
+    /// Ends the calls that were given this handle with `Cancelled`, now or as soon as they begin.
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+}
+
+/// Waits for an outcome, or until the caller gives up.
+pub(super) async fn until_cancelled<T, E: Into<SteadfastError>>(
+    cancel: Option<Arc<CancelHandle>>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, SteadfastError> {
+    let Some(cancel) = cancel else { return work.await.map_err(Into::into) };
+    let mut cancelled = cancel.cancelled.subscribe();
+    let given_up = cancelled.wait_for(|cancelled| *cancelled);
+    pin_mut!(given_up, work);
+    match select(given_up, work).await {
+        Either::Left(_) => Err(SteadfastError::cancelled()),
+        Either::Right((result, _)) => result.map_err(Into::into),
+    }
+}
