@@ -19,8 +19,7 @@ impl Machine {
     /// Bytes arrived: the connection lives.
     pub(super) fn heard(&mut self, socket: SocketId) -> Option<u32> {
         let now = self.now;
-        let id = self.link_of(socket)?;
-        let conn = self.links.get_mut(&id)?.conn(socket)?;
+        let (id, conn) = self.conn_of(socket)?;
         conn.heard = now.mono;
         conn.heard_unix = now.unix;
         conn.probe = None;
@@ -67,10 +66,16 @@ impl Machine {
         self.next_frame = self.next_frame.wrapping_add(1);
         self.stats.frames_in += 1;
         self.stats.bytes_in += len as u64;
-        let Some(id) = self.heard(socket) else { return 0 };
+        let now = self.now;
+        // One search serves the usual frame: it is heard, and where its connection stands.
+        let Some((id, conn)) = self.conn_of(socket) else { return 0 };
+        conn.heard = now.mono;
+        conn.heard_unix = now.unix;
+        conn.probe = None;
+        let stage = conn.stage;
         if let Head::Engine(packet) = head {
             match packet.kind {
-                PacketType::Event => {}
+                PacketType::Event => conn.got_data = true,
                 PacketType::BinaryEvent if packet.attachments > 0 => {
                     return self.hold_for_attachments(id, socket, frame, packet);
                 }
@@ -80,11 +85,11 @@ impl Machine {
                 self.stats.dropped += 1;
                 return 0;
             }
+        } else {
+            conn.got_data = true;
         }
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
-        conn.got_data = true;
         let signal = self.dialect.received(envelope);
-        match conn.stage {
+        match stage {
             Stage::Ready { .. } => {}
             // Before the handshake is done only its own frames mean anything.
             Stage::Handshake { .. } if !self.profile.socketio => match signal {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::Machine;
-use super::link::{Awaited, Awaiting};
+use super::link::{Awaited, Awaiting, Conn};
 use super::throttle::Priority;
 use crate::dialect::{Outgoing, RateScope, Stamp};
 use crate::io::{Output, Secret, SocketId};
@@ -70,6 +70,11 @@ impl Machine {
         if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
             conn.awaited.push_back(Awaited { what, request, sent_at: now, until: now + within });
         }
+    }
+
+    /// The connection with this socket and its link; `None` for one that has been given up.
+    pub(super) fn conn_of(&mut self, socket: SocketId) -> Option<(u32, &mut Conn)> {
+        self.links.iter_mut().find_map(|(id, link)| Some((*id, link.conn(socket)?)))
     }
 
     /// The link that a socket belongs to; `None` for one that has been given up.
