@@ -78,7 +78,7 @@ fn a_command_in_flight_gets_its_answer_on_the_old_connection_within_twenty_secon
         let id = world
             .request(Request::StartInterview { analysis_id: "a1".into(), session_type: SessionType::Live });
         while world.opened.len() == 1 {
-            world.advance(100);
+            assert!(world.advance(100).now() < 60_000, "it is never replaced");
         }
         assert_eq!(world.sockets().len(), 2, "the old one stays for the answer");
         let until = world.now();
@@ -108,7 +108,7 @@ fn only_one_of_two_connections_speaks_for_a_topic_but_answers_count_on_both() {
     let start = Request::StartInterview { analysis_id: "a1".into(), session_type: SessionType::Live };
     let id = world.request(start);
     while world.opened.len() == 1 {
-        world.advance(100);
+        assert!(world.advance(100).now() < 60_000, "it is never replaced");
     }
     let stage = r#"{"type":"stage_completed","payload":{"analysisId":"a1","stage":"project_review"}}"#;
     assert!(!world.frame_on(old, stage).has(Verdict::DELIVER), "the new one has confirmed");
