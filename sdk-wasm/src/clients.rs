@@ -71,15 +71,12 @@ impl Clients {
     pub(crate) fn add(&mut self, machine: Machine) -> u32 {
         let client = Some(Client { machine, slots: Vec::new() });
         let free = self.list.iter().position(Option::is_none);
-        match free.and_then(|at| self.list.get_mut(at).map(|place| (at, place))) {
-            Some((at, place)) => {
-                *place = client;
-                at as u32 + 1
-            }
-            None => {
-                self.list.push(client);
-                self.list.len() as u32
-            }
+        if let Some((at, place)) = free.and_then(|at| self.list.get_mut(at).map(|place| (at, place))) {
+            *place = client;
+            at as u32 + 1
+        } else {
+            self.list.push(client);
+            self.list.len() as u32
         }
     }
 

@@ -113,7 +113,6 @@ pub extern "C" fn keep(client: u32, slot: u32) {
 
 /// A frame arrived: its numbers are the arguments, its texts those under `slot`. Gives the verdict.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "numbers cross the boundary for nothing, memory does not")]
 pub extern "C" fn accept(
     client: u32,
     socket: u32,

@@ -14,6 +14,8 @@ use crate::buffer::Buffer;
 pub(crate) fn config_error(out: &mut String, error: &ConfigError) {
     out.clear();
     object_into(out, |o| o.text("field", error.field).text("message", &error.message));
+    // No export tells its length.
+    out.push('\0');
 }
 
 /// Everything there is to do, in order.
@@ -59,9 +61,33 @@ pub(crate) fn look(machine: &Machine, what: u32, buffer: &mut Buffer) {
             }
             out.push_str(if out.is_empty() { "[]" } else { "]" });
         }
-        _ => object_into(&mut out, |o| o.decimal_if("half", Some(machine.share(0.5)))),
+        _ => object_into(&mut out, |o| o.parts("half", Some(machine.share(0.5)))),
     }
     buffer.out = out;
+}
+
+/// Numbers as whole ones: the code that writes fractions is larger than all the rest here.
+trait Whole: Sized {
+    /// A share from 0 to 1, in parts of 2^53.
+    fn parts(self, name: &str, share: Option<f64>) -> Self;
+    /// A time in ms, as µs.
+    fn micros(self, name: &str, time: Option<f64>) -> Self;
+}
+
+impl Whole for Object<'_> {
+    fn parts(self, name: &str, share: Option<f64>) -> Self {
+        match share {
+            Some(share) => self.number(name, (share * 9_007_199_254_740_992.0) as u64),
+            None => self,
+        }
+    }
+
+    fn micros(self, name: &str, time: Option<f64>) -> Self {
+        match time {
+            Some(time) => self.number(name, (time * 1000.0) as u64),
+            None => self,
+        }
+    }
 }
 
 fn write<'a>(machine: &Machine, output: &Output, o: Object<'a>) -> Object<'a> {
@@ -150,8 +176,8 @@ fn event<'a>(event: &Event, o: Object<'a>) -> Object<'a> {
             .text("topic", topic)
             .text("kind", kind.name())
             .text("stage", stage.name())
-            .decimal_if("progress", *progress)
-            .decimal_if("at", *at),
+            .parts("progress", *progress)
+            .micros("at", *at),
         Event::Snapshot { topic } => o.text("type", "snapshot").text("topic", topic),
         Event::Gap { topic, since, until, recovered } => o
             .text("type", "gap")
@@ -228,11 +254,11 @@ fn snapshot<'a>(snapshot: &Snapshot, o: Object<'a>) -> Object<'a> {
     let o = o
         .text("topic", &snapshot.topic)
         .text("phase", snapshot.phase.name())
-        .decimal_if("progress", snapshot.progress)
+        .parts("progress", snapshot.progress)
         .text_if("message", snapshot.message.as_deref())
         .text_if("error", snapshot.error.as_deref())
         .raw("terminal", boolean(snapshot.terminal))
-        .decimal_if("updatedAt", snapshot.updated_at);
+        .micros("updatedAt", snapshot.updated_at);
     let o = if let Some(eta) = snapshot.eta_ms { o.number("etaMs", eta) } else { o };
     let o = if let Some(since) = snapshot.stale_since { o.number("staleSince", since) } else { o };
     let mut items = String::from("[");
@@ -244,10 +270,10 @@ fn snapshot<'a>(snapshot: &Snapshot, o: Object<'a>) -> Object<'a> {
             o.text("id", &item.id)
                 .text("kind", item.kind)
                 .text("phase", item.phase.name())
-                .decimal_if("progress", item.progress)
+                .parts("progress", item.progress)
                 .text_if("message", item.message.as_deref())
                 .text_if("error", item.error.as_deref())
-                .decimal_if("updatedAt", item.updated_at)
+                .micros("updatedAt", item.updated_at)
         });
     }
     items.push(']');

@@ -1,0 +1,73 @@
+// Builds the package from src/ and a module that cargo has built: `node build.mjs <module.wasm>`.
+// Types by tsc, bundles by esbuild, the module by wasm-opt; then the result is tried, and its sizes are checked.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+process.chdir(here);
+const input = process.argv[2];
+if (!input) throw new Error('usage: node build.mjs <module.wasm>');
+
+rmSync('dist', { recursive: true, force: true });
+mkdirSync('dist');
+// Features are named one by one: with --all-features the file is one that Node 20 refuses.
+const features = ['bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int', 'reference-types', 'multivalue', 'call-indirect-overlong'];
+execFileSync(
+  join('node_modules', '.bin', 'wasm-opt'),
+  ['-Oz', '--converge', '--strip-debug', '--strip-producers', ...features.map((name) => `--enable-${name}`), input, '-o', 'dist/steadfast.wasm'],
+  { stdio: 'inherit' },
+);
+const wasm = readFileSync('dist/steadfast.wasm');
+writeFileSync('src/generated/wasm.ts', `/** The module in WASM. */\nexport const hex = '${wasm.toString('hex')}';\n`);
+
+execFileSync(join('node_modules', '.bin', 'tsc'), ['-p', '.'], { stdio: 'inherit' });
+rmSync('dist/generated/wasm.d.ts', { force: true });
+
+const common = {
+  bundle: true, sourcemap: true, target: 'es2022', platform: 'neutral', legalComments: 'none',
+  external: ['react', 'ws'], logLevel: 'warning', sourcesContent: false, logOverride: { 'empty-import-meta': 'silent' },
+};
+for (const name of ['index', 'slim', 'react']) {
+  await build({ ...common, minify: true, entryPoints: [`src/${name}.ts`], format: 'esm', outfile: `dist/${name}.js` });
+}
+// Node prints the line that threw: it had better be a short one.
+for (const name of ['node', 'node-slim']) {
+  await build({ ...common, entryPoints: [`src/${name}.ts`], format: 'esm', outfile: `dist/${name}.js` });
+}
+for (const name of ['node', 'react']) {
+  await build({ ...common, entryPoints: [`src/${name}.ts`], format: 'cjs', outfile: `dist/${name}.cjs` });
+}
+// What a CommonJS program sees has the same types, under the name that goes with it.
+for (const name of ['node', 'react']) {
+  writeFileSync(`dist/${name}.d.cts`, readFileSync(`dist/${name}.d.ts`, 'utf8').replaceAll(/(from '\.\/\w+)\.js'/g, "$1.cjs'"));
+}
+
+const size = (bytes) => [bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length];
+const sum = (a, b) => a.map((n, index) => n + b[index]);
+const kb = (n) => `${(n / 1024).toFixed(1).padStart(7)} KB`;
+const file = (name) => size(readFileSync(join('dist', name)));
+const rows = [
+  ['steadfast.wasm', file('steadfast.wasm')],
+  ['. (index.js)', file('index.js'), 32],
+  ['./slim (slim.js and the module)', sum(file('slim.js'), file('steadfast.wasm')), 28],
+  ['./react (react.js)', file('react.js')],
+];
+console.log(`${''.padEnd(34)}        raw       gzip     brotli`);
+let over = false;
+for (const [name, sizes, budget] of rows) {
+  const bad = budget !== undefined && sizes[2] > budget * 1024;
+  over ||= bad;
+  console.log(`${name.padEnd(34)}${sizes.map(kb).join(' ')}${bad ? `  over the budget of ${budget} KB` : ''}`);
+}
+writeFileSync('dist/sizes.json', JSON.stringify(Object.fromEntries(rows.map(([name, sizes]) => [name, sizes]))));
+
+// The module as it is must be one that this Node takes.
+const { connect } = await import(`./dist/node.js?${process.pid}`);
+const client = connect({ service: 'charisma', url: 'ws://localhost:1', autoConnect: false });
+if (client.state.status !== 'idle') throw new Error('the built package does not work');
+await client.close();
+if (over && !process.argv.includes('--no-budget')) process.exitCode = 1;

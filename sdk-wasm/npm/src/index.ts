@@ -1,0 +1,40 @@
+/**
+ * Keeps a web app attached to a long-running server job.
+ *
+ * @packageDocumentation
+ */
+
+import type { Client } from './client.js';
+import { hex } from './generated/wasm.js';
+import { make, needWebAssembly, refused, start, started } from './start.js';
+import type { ClientOptions, Service } from './types.js';
+
+export * from './exports.js';
+
+/**
+ * Makes a client of a service, which connects at once unless `autoConnect` is false. A wrong option is a
+ * {@link ConfigError} that names it.
+ *
+ * ```ts
+ * const client = connect({ service: 'charisma', url: 'wss://api.example.com', token: () => getToken() });
+ * ```
+ */
+export function connect<S extends Service>(options: ClientOptions<S>): Client<S> {
+  if (!started()) {
+    needWebAssembly();
+    try {
+      start(new WebAssembly.Module(bytes()));
+    } catch (error) {
+      throw refused(error);
+    }
+  }
+  return make(options);
+}
+
+/** The module's bytes, written as hex digits, which a web server's compression likes better than base64. */
+function bytes(): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(hex.length / 2);
+  const digit = (code: number): number => (code > 57 ? code - 87 : code - 48);
+  for (let at = 0; at < out.length; at++) out[at] = (digit(hex.charCodeAt(2 * at)) << 4) | digit(hex.charCodeAt(2 * at + 1));
+  return out;
+}

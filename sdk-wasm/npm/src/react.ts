@@ -1,0 +1,2 @@
+/** @packageDocumentation */
+export const placeholder = 0;
