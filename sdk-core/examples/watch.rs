@@ -65,7 +65,10 @@ async fn main() -> ExitCode {
 async fn watch(args: &Args) -> Result<Ending, Box<dyn Error>> {
     let mut view = View::new(args);
     log::start(args.log, view.above_bars());
-    let client = Handle::new(args.options()?)?;
+    let client = Handle::new(args.options()?).map_err(|error| match error.field {
+        "endpoint" if error.message.contains("allow_insecure") => format!("{error}; here that is --insecure"),
+        _ => error.to_string(),
+    })?;
     let mut events = client.events();
     let mut left = Left::default();
     let mut subscriptions = Vec::new();

@@ -16,7 +16,7 @@ use tracing::Level;
 #[command(
     name = "watch",
     after_help = "Ends with 0 when all topics ended well, with 1 when one failed or was refused or the connection \
-                  is lost for good, with 130 on Ctrl-C. A Saga project has no end: stop it with Ctrl-C."
+                  is lost for good, with 2 when told what can't work, with 130 on Ctrl-C. A Saga project has no end: stop it with Ctrl-C."
 )]
 pub(crate) struct Args {
     /// The service
@@ -113,8 +113,8 @@ async fn run(command: String, force: bool) -> Result<String, TokenError> {
     };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().last().unwrap_or("and said nothing");
-        return Err(failed(format!("failed ({}): {last}", output.status)));
+        let last = said.trim().lines().last().map_or_else(String::new, |last| format!(": {last}"));
+        return Err(failed(format!("failed, {}{last}", output.status)));
     }
     let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if token.is_empty() { Err(failed("printed nothing".to_owned())) } else { Ok(token) }
