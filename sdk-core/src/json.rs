@@ -25,6 +25,7 @@ pub fn string(out: &mut String, text: &str) {
 
 /// Writes one JSON object, field by field.
 #[derive(Debug)]
+#[must_use = "an object is not complete before its `end`"]
 pub struct Object<'a> {
     out: &'a mut String,
     first: bool,

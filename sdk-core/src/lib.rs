@@ -119,6 +119,17 @@
 //! | none | the machine alone: `no_std` with `alloc`, no dependencies |
 #![cfg_attr(all(not(feature = "std"), not(test)), no_std)]
 #![cfg_attr(not(feature = "uniffi"), forbid(unsafe_code))]
+// No panic: it would take the app with it, and its machinery is a fifth of what a browser loads.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 extern crate alloc;
 

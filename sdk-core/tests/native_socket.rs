@@ -1,5 +1,6 @@
 //! The native host against small servers, each written for one habit or vice.
 #![cfg(feature = "native")]
+#![expect(clippy::disallowed_methods, reason = "real sockets take real time")]
 
 #[path = "native_socket/support.rs"]
 mod support;

@@ -68,6 +68,7 @@ impl View {
 }
 
 /// Unix time in ms.
+#[expect(clippy::disallowed_methods, reason = "an app has a clock")]
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

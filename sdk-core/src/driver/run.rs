@@ -449,7 +449,7 @@ impl Core {
                 reply.readable = true;
             }
             Some(Err(Violation { reason, .. })) => {
-                reply.error = Some(format!("the answer can't be read: {reason}"))
+                reply.error = Some(format!("the answer can't be read: {reason}"));
             }
             None => {}
         }

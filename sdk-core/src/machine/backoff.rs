@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use crate::config::{Reconnect, ms};
 
-/// SplitMix64: small, good enough to spread delays, the same everywhere.
+/// `SplitMix64`: small, good enough to spread delays, the same everywhere.
 #[derive(Debug)]
 pub(super) struct Rng(u64);
 

@@ -61,6 +61,7 @@ impl Target {
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3) in ms from now, given in seconds or as a date.
+#[expect(clippy::disallowed_methods, reason = "a host has a clock")]
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
@@ -72,6 +73,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a host has a clock")]
 mod tests {
     use super::*;
     use std::time::Duration;
