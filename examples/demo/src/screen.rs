@@ -19,6 +19,8 @@ pub(crate) struct Screen {
     started: Instant,
     multi: MultiProgress,
     live: bool,
+    /// Between what has happened and what is; a bar that is dropped is not drawn.
+    rule: ProgressBar,
     rows: Mutex<BTreeMap<Service, Row>>,
     interview: ProgressBar,
 }
@@ -33,9 +35,8 @@ impl Screen {
     pub(crate) fn new() -> Self {
         let live = io::stdout().is_terminal();
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
-        multi
-            .add(ProgressBar::new(1).with_style(template("{msg}")))
-            .set_message(style(format!("  {}", "─".repeat(72))).dim().to_string());
+        let rule = multi.add(ProgressBar::new(1).with_style(template("{msg}")));
+        rule.set_message(style(format!("  {}", "─".repeat(72))).dim().to_string());
         let rows = Service::ALL.map(|service| {
             let bar = multi.add(ProgressBar::new(FULL).with_message("").with_style(bar_style("cyan")));
             let row = Row { bar, state: ConnectionState::Idle, phase: Phase::Waiting };
@@ -43,7 +44,7 @@ impl Screen {
             (service, row)
         });
         let interview = ProgressBar::new(FULL);
-        Self { started: Instant::now(), multi, live, rows: Mutex::new(rows.into()), interview }
+        Self { started: Instant::now(), multi, live, rule, rows: Mutex::new(rows.into()), interview }
     }
 
     fn rows(&self) -> MutexGuard<'_, BTreeMap<Service, Row>> {
@@ -118,6 +119,7 @@ impl Screen {
 
     /// Leaves everything as it stands.
     pub(crate) fn close(&self) {
+        self.rule.abandon();
         for row in self.rows().values() {
             row.bar.abandon();
         }
