@@ -80,6 +80,7 @@ pub fn hasten(mut options: Options) -> Options {
     reconnect.jitter = false;
     reconnect.attempts_per_minute = 1000;
     options.config.timings.linger = Duration::from_millis(50);
+    options.config.timings.completion_wait = Duration::from_millis(100);
     options
 }
 

@@ -1,6 +1,8 @@
 //! The native client and the mock server over real sockets: every refusal, every fault, every topic with a meaning.
 
+mod bad_input;
 mod drops;
 mod meanings;
 mod refusals;
 mod tokens;
+mod wires;
