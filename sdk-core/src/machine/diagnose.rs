@@ -70,7 +70,7 @@ impl Machine {
             let state = topic.state();
             let mut entry = format!("topic {name}: {}, {}", state.name(), topic.snapshot.phase.name());
             if let Some(progress) = topic.snapshot.progress {
-                let _ = write!(entry, " {:.0} %", progress * 100.0);
+                let _ = write!(entry, " {} %", (progress * 100.0 + 0.5) as u32);
             }
             if let SubscriptionState::Refused { why } = &state {
                 let _ = write!(entry, "; {why}");
@@ -178,7 +178,7 @@ impl Machine {
                     .text("topic", name)
                     .text("state", state.name())
                     .text("phase", topic.snapshot.phase.name());
-                let o = o.decimal_if("progress", topic.snapshot.progress);
+                let o = o.share_if("progress", topic.snapshot.progress);
                 match &state {
                     SubscriptionState::Refused { why } => o.text("why", &why.to_string()),
                     _ => o,

@@ -1,5 +1,0 @@
-//! Writes the Swift bindings from the library's own metadata.
-
-fn main() {
-    uniffi::uniffi_bindgen_swift();
-}
