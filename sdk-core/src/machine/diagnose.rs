@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::Write as _;
 
-use super::link::{Link, Rest};
+use super::link::Rest;
 use super::throttle::Throttle;
 use super::{Machine, Stats};
 use crate::dialect::RateScope;
@@ -120,7 +120,7 @@ impl Machine {
         let now = self.now;
         let stats = self.stats();
         let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
-        let ready = self.links.values().any(Link::is_ready);
+        let ready = self.links.values().any(|link| link.is_ready());
         let expired =
             self.tokens.current.as_ref().and_then(|t| t.expires_at).is_some_and(|at| at <= now.unix);
         if expired {

@@ -105,6 +105,9 @@ impl Machine {
 
     fn refused_by_server(&mut self, name: &str, fault: Fault, envelope: &Envelope<'_>, text: &str) -> u32 {
         let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
+        if matches!(topic.wire, Wire::Refused(_) | Wire::Ended) {
+            return Verdict::DELIVER;
+        }
         let code = envelope.code.map(String::from);
         let kind = match envelope.code {
             Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
