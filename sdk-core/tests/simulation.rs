@@ -94,6 +94,7 @@ fn report(number: u64, violation: &Violation, lines: usize) -> String {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it took is for people to know")]
 fn every_schedule_keeps_every_invariant() {
     if let Some(number) = number("STEADFAST_SEED") {
         let lines = self::number("STEADFAST_LINES").unwrap_or(40);

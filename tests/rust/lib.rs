@@ -19,10 +19,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// # Panics
 /// If it takes too long; `what` says what did.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} took longer than {PATIENCE:?}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
+        panic!("{what} took longer than {PATIENCE:?}");
+    };
+    value
 }
 
 /// The mock's name for a service.

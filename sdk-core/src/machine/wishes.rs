@@ -369,7 +369,7 @@ impl Machine {
                 }
             }
             Kind::InterviewResumed | Kind::InterviewStarted => {
-                self.set_interview(name, InterviewState::Active)
+                self.set_interview(name, InterviewState::Active);
             }
             Kind::AnswerEvaluated if envelope.status != Some(Status::Complete) => {}
             _ => {}

@@ -229,6 +229,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::option_option, reason = "the attempt may be unknown, and a known one may have had no token")]
     fn auth_refused(&mut self, link: Option<Name>, token: Option<Option<u32>>) {
         self.ledger.causes.auth = true;
         self.ledger.struck(false);

@@ -53,7 +53,7 @@ pub(crate) struct Outcome {
 /// The service and host of a schedule.
 pub(crate) fn cast(number: u64) -> (Service, HostCaps) {
     let service = Service::ALL[(number % 5) as usize];
-    (service, if number / 5 % 2 == 0 { HostCaps::NATIVE } else { HostCaps::BROWSER })
+    (service, if (number / 5).is_multiple_of(2) { HostCaps::NATIVE } else { HostCaps::BROWSER })
 }
 
 /// Everything of one schedule.
