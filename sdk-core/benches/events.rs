@@ -103,7 +103,7 @@ async fn with_steadfast(port: u16, seen: mpsc::Sender<()>, count: u64, paced: bo
             let _ = seen.send(());
         }
     }
-    cpu() - start.expect("events came")
+    cpu().saturating_sub(start.expect("events came"))
 }
 
 async fn with_tungstenite(port: u16, seen: mpsc::Sender<()>, count: u64, paced: bool) -> Duration {
