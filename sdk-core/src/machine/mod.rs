@@ -28,7 +28,6 @@ mod wake;
 mod wishes;
 mod write;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -84,12 +83,11 @@ pub struct Machine {
     now: Now,
     rng: Rng,
     tokens: Tokens,
-    /// Boxed, as topics are: a tree keeps room for eleven of what it holds.
-    links: BTreeMap<u32, Box<Link>>,
+    links: BTreeMap<u32, Link>,
     next_link: u32,
     /// The link that tries first while all are down, where there are several.
     scout: Option<u32>,
-    topics: BTreeMap<String, Box<Topic>>,
+    topics: BTreeMap<String, Topic>,
     next_order: u64,
     queue: VecDeque<Queued>,
     waiters: Vec<Waiter>,
@@ -137,7 +135,7 @@ impl Machine {
         let route = Route::new(&config, profile, caps)?;
         let mut links = BTreeMap::new();
         if !profile.per_topic {
-            links.insert(SHARED, Box::default());
+            links.insert(SHARED, Link::default());
         }
         Ok(Self {
             caps,
@@ -248,7 +246,7 @@ impl Machine {
 
     /// The state of a topic's subscription.
     pub fn subscription(&self, topic: &str) -> Option<SubscriptionState> {
-        self.topics.get(topic).map(|topic| topic.state())
+        self.topics.get(topic).map(Topic::state)
     }
 
     /// The state of an interview.
@@ -344,7 +342,7 @@ impl Machine {
     fn has_work(&self) -> bool {
         !self.closed
             && (self.wanted
-                || self.topics.values().any(|topic| topic.desired())
+                || self.topics.values().any(Topic::desired)
                 || self.queue.iter().any(|queued| !queued.is_rest())
                 || self.waiters.iter().any(Waiter::needs_connection))
     }

@@ -33,6 +33,17 @@ impl World {
         }
     }
 
+    /// A life that ends now may have been long enough to count.
+    pub(crate) fn lasts(&mut self, socket: u32) {
+        let (now, stable) = (self.now, ms(self.config.reconnect.stable_after));
+        let Some(sock) = self.socks.get_mut(&socket) else { return };
+        if !sock.lasted && sock.replaced.is_none() && sock.ready.is_some_and(|ready| now >= ready + stable) {
+            sock.lasted = true;
+            let (link, failures) = (sock.topic, self.ledger.failures);
+            self.ledger.clean(link, failures);
+        }
+    }
+
     fn check_clockwork(&mut self) {
         let now = self.now;
         if let Some(due) = self.machine.deadline()

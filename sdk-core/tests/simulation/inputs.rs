@@ -89,6 +89,7 @@ impl World {
                     let wish = &mut self.ledger.wishes[name];
                     if wish.handles == 0 {
                         self.ledger.refused_token.remove(&Some(name));
+                        self.ledger.attempts.remove(&Some(name));
                     }
                     wish.handles += 1;
                     wish.keep |= *keep;
@@ -164,6 +165,8 @@ impl World {
 
     fn confirm(&mut self, name: Name) {
         let wish = &mut self.ledger.wishes[name];
+        wish.confirmed = true;
+        wish.end_told = false;
         wish.newest = f64::NEG_INFINITY;
         wish.ranked.clear();
     }
@@ -177,6 +180,7 @@ impl World {
     }
 
     fn closed_by_world(&mut self, socket: u32, reason: &DisconnectReason) {
+        self.lasts(socket);
         let Some(sock) = self.socks.remove(&socket) else { return };
         let newest = self.socks.iter().all(|(_, other)| other.topic != sock.topic);
         let mut auth = sock.said_expired;
@@ -217,9 +221,12 @@ impl World {
         }
         let sure = matches!(reason, DisconnectReason::Http { status: 401, .. })
             || matches!(reason, DisconnectReason::Closed { code: 4401, reason } if reason.is_empty());
+        if auth {
+            self.ledger.refused_ever.insert(sock.token);
+        }
         if auth && !newest {
             // A replacement that is refused leaves the connection in use alone, and may be tried anew later.
-            self.ledger.may_force += 1;
+            self.ledger.may_force += 2;
         }
         if auth {
             self.auth_refused(sock.topic, (sure && newest && sock.replaced.is_none()).then_some(sock.token));
@@ -229,7 +236,10 @@ impl World {
         }
     }
 
-    #[expect(clippy::option_option, reason = "the attempt may be unknown, and a known one may have had no token")]
+    #[expect(
+        clippy::option_option,
+        reason = "the attempt may be unknown, and a known one may have had no token"
+    )]
     fn auth_refused(&mut self, link: Option<Name>, token: Option<Option<u32>>) {
         self.ledger.causes.auth = true;
         self.ledger.struck(false);
@@ -264,6 +274,9 @@ impl World {
             PacketType::ConnectError if frame.retryable != Some(true) => {
                 let (topic, token) = (sock.topic, sock.token);
                 let sure = self.socks.len() == 1;
+                self.ledger.refused_ever.insert(token);
+                // As for a replacement whose socket is closed for it: the next attempt may force anew.
+                self.ledger.may_force += 2 * u32::from(!sure);
                 self.auth_refused(topic, sure.then_some(token));
             }
             _ => {}
@@ -316,7 +329,8 @@ impl World {
         );
         if confirms && let Some(name) = frame.topic {
             let Some(sock) = self.socks.get_mut(&socket) else { return };
-            let resumed = frame.kind == Kind::InterviewResumed;
+            // One that comes late confirms a topic that is wanted again.
+            let resumed = frame.kind == Kind::InterviewResumed || self.ledger.wishes[name].wanted();
             if (resumed || sock.asked[name] != Asked::Left) && sock.asked[name] != Asked::Confirmed {
                 sock.asked[name] = Asked::Confirmed;
                 self.confirm(name);
@@ -412,12 +426,17 @@ impl World {
         let first = !wish.ranked.contains(&subject);
         if let (Some(old), Some(new)) = (before.rank, rank)
             && new < old
-            && !(newer || first || forgetful || wish.may_fall || frame.kind == Kind::ExportStarted)
+            && !(newer
+                || first
+                || forgetful
+                || names::is_interview(name)
+                || wish.may_fall
+                || frame.kind == Kind::ExportStarted)
         {
             let text = format!("{} fell from rank {old} to {new}", name_text(name));
             return self.fail(Class::RankFell, text);
         }
-        if delivered || held {
+        if verdict.has(Verdict::SNAPSHOT) || outdated {
             if let Some(at) = frame.at.filter(|at| at.is_finite()) {
                 wish.newest = wish.newest.max(at);
             }

@@ -42,7 +42,10 @@ impl World {
         if self.ledger.closed {
             self.fail(Class::AliveAfterShutdown, "a token is asked for after shutdown".into());
         }
-        if force && self.ledger.forced >= self.ledger.may_force {
+        let newest = crate::wire::token_in(self.tokens.given.expose());
+        let futile = self.ledger.refused_ever.contains(&newest)
+            || self.ledger.refused_ever.contains(&Some(self.tokens.newest));
+        if force && self.ledger.forced >= self.ledger.may_force && !futile {
             self.fail(Class::ForcedTwice, format!("forced for the {}th time", self.ledger.forced + 1));
         }
         let limit = self.config.timings.token_timeout.as_millis() as u64;

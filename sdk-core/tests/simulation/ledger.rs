@@ -28,6 +28,8 @@ pub(crate) struct Wish {
     pub linger: Option<u64>,
     /// It was live and is no more: a gap is due when it is live again.
     pub loss: bool,
+    /// It was confirmed since; if the connection dies at that moment, nobody hears that it was live.
+    pub confirmed: bool,
     /// By when the gap must have been told.
     pub gap_by: Option<u64>,
     /// Its end was delivered.
@@ -103,6 +105,7 @@ pub(crate) struct Ledger {
     pub retry_until: Option<u64>,
     pub retry_after: u64,
     pub refused_token: BTreeMap<Option<Name>, u32>,
+    pub refused_ever: BTreeSet<Option<u32>>,
     pub held: BTreeMap<u32, (Name, bool)>,
     pub sends: Vec<u64>,
     pub paused_until: u64,
@@ -138,6 +141,7 @@ impl Ledger {
             retry_until: None,
             retry_after: 0,
             refused_token: BTreeMap::new(),
+            refused_ever: BTreeSet::new(),
             held: BTreeMap::new(),
             sends: Vec::new(),
             paused_until: 0,

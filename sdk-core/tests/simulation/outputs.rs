@@ -124,6 +124,7 @@ impl World {
     }
 
     fn closes(&mut self, socket: u32, reason: CloseReason) {
+        self.lasts(socket);
         if self.socks.remove(&socket).is_none() {
             let class =
                 if self.ledger.opened.contains(&socket) { Class::SocketTwice } else { Class::ForeignSocket };
@@ -337,7 +338,8 @@ impl World {
                 let Some(name) = names::number(&topic) else { return };
                 let wish = &mut self.ledger.wishes[name];
                 wish.gap_by = None;
-                if !std::mem::replace(&mut wish.loss, false) {
+                let unheard = std::mem::replace(&mut wish.confirmed, false);
+                if !std::mem::replace(&mut wish.loss, false) && !unheard {
                     return self.fail(Class::Gap, format!("a gap of {topic}, which was not lost"));
                 }
                 if since > until && !self.ledger.jumped {
@@ -405,6 +407,10 @@ impl World {
         }
         if let Some(until) = self.ledger.retry_until {
             bound = bound.max(until.saturating_sub(self.now));
+        }
+        if kind == WhyKind::Overloaded {
+            // The limit on attempts waits under this name too.
+            bound = bound.max(self.ledger.retry_after).max(60_000);
         }
         if self.service == Service::TherapyBridge {
             bound = bound.max(90_000);

@@ -63,10 +63,12 @@ pub(crate) fn config(service: Service, caps: HostCaps, dice: &mut Dice) -> Confi
             *time /= 10;
         }
     }
-    if dice.percent(40) {
+    let rotates = dice.percent(40);
+    if rotates {
         config.timings.rotate_after = Duration::from_secs(dice.between(20, 120));
     }
-    if dice.percent(20) {
+    // A budget that is used up by planned replacements would leave nothing.
+    if dice.percent(20) && !rotates {
         config.limits = Limits {
             queue_entries: dice.between(1, 4) as usize,
             queue_bytes: dice.between(200, 800) as usize,

@@ -305,7 +305,9 @@ impl World {
             machine.frame(clock, steadfast::SocketId(socket), 100, head, envelope)
         });
         if self.order.log {
-            self.log.push(format!("{:>8} -> {id:?} {}", self.now, flags(verdict)));
+            let picture = frame.topic.and_then(|name| self.machine.snapshot(crate::names::text(name)));
+            let picture = picture.map(|picture| (picture.phase, picture.terminal));
+            self.log.push(format!("{:>8} -> {id:?} {} {picture:?}", self.now, flags(verdict)));
         }
         if self.order.hash {
             verdict.0.hash(&mut self.hasher);
