@@ -73,10 +73,12 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// A number, if there is a finite one.
-    pub fn decimal_if(mut self, name: &str, value: Option<f64>) -> Self {
+    /// A share from 0 to 1, if there is one, with six decimals. The code that writes any number is larger than this
+    /// whole module.
+    pub fn share_if(mut self, name: &str, value: Option<f64>) -> Self {
         if let Some(value) = value.filter(|v| v.is_finite()) {
-            let _ = write!(self.key(name), "{value}");
+            let millionths = (value.clamp(0.0, 1.0) * 1e6 + 0.5) as u32;
+            let _ = write!(self.key(name), "{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
         }
         self
     }

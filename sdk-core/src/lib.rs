@@ -145,6 +145,7 @@ pub mod event;
 #[doc(hidden)]
 pub mod faults;
 #[cfg(feature = "uniffi")]
+#[expect(clippy::disallowed_types, reason = "what UniFFI passes as a map is a HashMap")]
 pub mod ffi;
 pub mod io;
 #[doc(hidden)]

@@ -347,6 +347,8 @@ impl<P: Platform> Driver<P> {
             Output::Open(id, request) => {
                 tracing::debug!(target: "steadfast", socket = id.0, url = crate::redact_url(&request.url), "dial");
                 let dial = self.platform.connect(request);
+                // Most clients have one socket, and a socket is large: no room is kept for others.
+                self.wires.reserve_exact(1);
                 self.wires.push((id, Wire::Dialing(Box::pin(dial))));
             }
             Output::Send(id, text) => {

@@ -115,7 +115,6 @@ pub struct CancelHandle {
 impl CancelHandle {
     /// A handle to give to a call.
     #[uniffi::constructor]
-    #[expect(clippy::new_without_default, reason = "made by foreign languages only")]
     pub fn new() -> Arc<Self> {
         Arc::new(Self { cancelled: watch::Sender::new(false) })
     }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::Machine;
-use super::link::{Awaiting, Link, Rest, Stage};
+use super::link::{Awaiting, Rest, Stage};
 use super::tokens::Flight;
 use super::topics::Wire;
 use super::verdict::{Meaning, Ruling};
@@ -81,7 +81,7 @@ impl Machine {
 
     pub(super) fn token_given(&mut self, flight: &Flight, token: &Token) {
         let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
-        let in_use = self.links.values().any(Link::is_ready);
+        let in_use = self.links.values().any(|link| link.is_ready());
         // Other connections keep the tokens they have; theirs may have to be renewed before this one.
         let others = self.tokens.refresh_at.filter(|_| in_use && !flight.ahead);
         if flight.ahead && same {
@@ -226,7 +226,7 @@ impl Machine {
 
     pub(super) fn authenticate_in_band(&mut self, id: u32) {
         let Some(token) = self.tokens.current.clone() else { return };
-        let socket = match self.links.get_mut(&id).and_then(Link::ready) {
+        let socket = match self.links.get_mut(&id).and_then(|link| link.ready()) {
             Some(conn) => {
                 conn.token = Some(token.clone());
                 conn.socket

@@ -1,5 +1,6 @@
 //! Commands: each ends in exactly one outcome. [rules §2.7]
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -186,7 +187,7 @@ impl Machine {
             return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
         }
         let mut found = false;
-        for conn in self.links.values_mut().flat_map(Link::conns) {
+        for conn in self.links.values_mut().flat_map(|link| link.conns()) {
             let before = conn.awaited.len();
             conn.awaited
                 .retain(|awaited| !matches!(&awaited.what, Awaiting::Command { id: own, .. } if *own == id));
@@ -293,7 +294,8 @@ impl Machine {
     }
 
     fn send_command(&mut self, id: u32, queued: Queued) {
-        let Some(socket) = self.links.get_mut(&id).and_then(Link::ready).map(|conn| conn.socket) else {
+        let Some(socket) = self.links.get_mut(&id).and_then(|link| link.ready()).map(|conn| conn.socket)
+        else {
             return self.queue.push_front(queued);
         };
         let token = self.tokens.current.as_ref().map_or_else(String::new, |token| token.text.expose().into());
@@ -448,7 +450,7 @@ impl Machine {
     /// Why the link that this topic needs will not go on by itself, if it will not.
     fn stopped(&self, topic: &str) -> Option<&Why> {
         let serves =
-            |link: &&Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
+            |link: &&Box<Link>| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
         self.links.values().filter(serves).find_map(|link| match &link.rest {
             Rest::Failed(why) | Rest::Displaced(why) => Some(why),
             _ => None,

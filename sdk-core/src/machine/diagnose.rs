@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::Write as _;
 
-use super::link::{Link, Rest};
+use super::link::Rest;
 use super::throttle::Throttle;
 use super::{Machine, Stats};
 use crate::dialect::RateScope;
@@ -70,7 +70,7 @@ impl Machine {
             let state = topic.state();
             let mut entry = format!("topic {name}: {}, {}", state.name(), topic.snapshot.phase.name());
             if let Some(progress) = topic.snapshot.progress {
-                let _ = write!(entry, " {:.0} %", progress * 100.0);
+                let _ = write!(entry, " {} %", (progress * 100.0 + 0.5) as u32);
             }
             if let SubscriptionState::Refused { why } = &state {
                 let _ = write!(entry, "; {why}");
@@ -120,7 +120,7 @@ impl Machine {
         let now = self.now;
         let stats = self.stats();
         let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
-        let ready = self.links.values().any(Link::is_ready);
+        let ready = self.links.values().any(|link| link.is_ready());
         let expired =
             self.tokens.current.as_ref().and_then(|t| t.expires_at).is_some_and(|at| at <= now.unix);
         if expired {
@@ -178,7 +178,7 @@ impl Machine {
                     .text("topic", name)
                     .text("state", state.name())
                     .text("phase", topic.snapshot.phase.name());
-                let o = o.decimal_if("progress", topic.snapshot.progress);
+                let o = o.share_if("progress", topic.snapshot.progress);
                 match &state {
                     SubscriptionState::Refused { why } => o.text("why", &why.to_string()),
                     _ => o,

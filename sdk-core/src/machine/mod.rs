@@ -28,6 +28,7 @@ mod wake;
 mod wishes;
 mod write;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -83,11 +84,12 @@ pub struct Machine {
     now: Now,
     rng: Rng,
     tokens: Tokens,
-    links: BTreeMap<u32, Link>,
+    /// Boxed, as topics are: a tree keeps room for eleven of what it holds.
+    links: BTreeMap<u32, Box<Link>>,
     next_link: u32,
     /// The link that tries first while all are down, where there are several.
     scout: Option<u32>,
-    topics: BTreeMap<String, Topic>,
+    topics: BTreeMap<String, Box<Topic>>,
     next_order: u64,
     queue: VecDeque<Queued>,
     waiters: Vec<Waiter>,
@@ -135,7 +137,7 @@ impl Machine {
         let route = Route::new(&config, profile, caps)?;
         let mut links = BTreeMap::new();
         if !profile.per_topic {
-            links.insert(SHARED, Link::default());
+            links.insert(SHARED, Box::default());
         }
         Ok(Self {
             caps,
@@ -246,7 +248,7 @@ impl Machine {
 
     /// The state of a topic's subscription.
     pub fn subscription(&self, topic: &str) -> Option<SubscriptionState> {
-        self.topics.get(topic).map(Topic::state)
+        self.topics.get(topic).map(|topic| topic.state())
     }
 
     /// The state of an interview.
@@ -342,7 +344,7 @@ impl Machine {
     fn has_work(&self) -> bool {
         !self.closed
             && (self.wanted
-                || self.topics.values().any(Topic::desired)
+                || self.topics.values().any(|topic| topic.desired())
                 || self.queue.iter().any(|queued| !queued.is_rest())
                 || self.waiters.iter().any(Waiter::needs_connection))
     }

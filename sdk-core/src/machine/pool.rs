@@ -1,5 +1,6 @@
 //! Several links, one for each topic: as many as are wanted and allowed, and one that tries first. [rules §2.3]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -49,7 +50,7 @@ impl Machine {
             }
             let id = self.next_link;
             self.next_link += 1;
-            self.links.insert(id, Link { topic: Some(topic), ..Link::default() });
+            self.links.insert(id, Box::new(Link { topic: Some(topic), ..Link::default() }));
         }
     }
 
@@ -78,7 +79,7 @@ impl Machine {
 
     /// While no link is Ready, one tries first; true if this one does. [rules §2.3]
     pub(super) fn elect_scout(&mut self, id: u32) -> bool {
-        if !self.profile.per_topic || self.links.values().any(Link::is_ready) {
+        if !self.profile.per_topic || self.links.values().any(|link| link.is_ready()) {
             self.scout = None;
             return true;
         }
@@ -87,12 +88,12 @@ impl Machine {
 
     /// Whether this link must leave the first attempt to another, or enough others are at it.
     pub(super) fn is_held_back(&self, id: u32) -> bool {
-        let dialing = |link: &&Link| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
+        let dialing = |link: &&Box<Link>| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
         if self.profile.per_topic && self.links.values().filter(dialing).count() >= HANDSHAKES {
             return true;
         }
         self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout))
-            && !self.links.values().any(Link::is_ready)
+            && !self.links.values().any(|link| link.is_ready())
     }
 
     /// The scout is gone: the next that waits takes its place and its count.

@@ -67,7 +67,11 @@ impl Machine {
         let interval = ms(self.config.timings.refresh_interval);
         let too_soon = self.tokens.last_ahead.is_some_and(|last| now < last + interval);
         let due = self.tokens.refresh_at.is_some_and(|at| at <= now);
-        if !due || too_soon || self.tokens.flight.is_some() || !self.links.values().any(Link::is_ready) {
+        if !due
+            || too_soon
+            || self.tokens.flight.is_some()
+            || !self.links.values().any(|link| link.is_ready())
+        {
             return;
         }
         self.tokens.refresh_at = None;
@@ -302,7 +306,7 @@ impl Machine {
         }
         let mut due = Soonest::default();
         due.add(self.tokens.flight.as_ref().map(|flight| flight.until));
-        if self.tokens.flight.is_none() && self.links.values().any(Link::is_ready) {
+        if self.tokens.flight.is_none() && self.links.values().any(|link| link.is_ready()) {
             let not_before =
                 self.tokens.last_ahead.map_or(0, |last| last + ms(self.config.timings.refresh_interval));
             due.add(self.tokens.refresh_at.map(|at| at.max(not_before)));

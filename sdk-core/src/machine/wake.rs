@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Machine;
-use super::link::{Awaiting, Conn, Link, Rest};
+use super::link::{Awaiting, Conn, Rest};
 use super::verdict::Ruling;
 use crate::config::ms;
 use crate::dialect::{Liveness, Outgoing, Probe};
@@ -146,7 +146,7 @@ impl Machine {
     pub(super) fn probe(&mut self, id: u32) {
         let now = self.now.mono;
         let until = now + ms(self.config.timings.probe_timeout);
-        let Some(conn) = self.links.get_mut(&id).and_then(Link::ready) else { return };
+        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.ready()) else { return };
         let socket = conn.socket;
         if conn.probe.is_some() {
             return;

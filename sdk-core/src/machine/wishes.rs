@@ -1,9 +1,10 @@
 //! Wishes: handles counted, topics asked once per connection, confirmed, refused, ended. [rules §2.4, §2.5]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::link::{Awaiting, Link};
+use super::link::Awaiting;
 use super::throttle::Priority;
 use super::topics::{Topic, Wire};
 use super::{Faults, Machine, SHARED};
@@ -26,10 +27,12 @@ impl Machine {
         }
         let order = self.next_order;
         self.next_order += 1;
-        let topic = self.topics.entry(name.clone()).or_insert_with(|| Topic {
-            order,
-            snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
-            ..Topic::default()
+        let topic = self.topics.entry(name.clone()).or_insert_with(|| {
+            Box::new(Topic {
+                order,
+                snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
+                ..Topic::default()
+            })
         });
         topic.handles += 1;
         topic.keep |= keep;
@@ -37,7 +40,7 @@ impl Machine {
         if topic.interview.is_none() && matches!(topic.wire, Wire::Refused(_) | Wire::Ended) {
             // A new subscribe starts anew.
             let handles = topic.handles;
-            *topic = Topic {
+            **topic = Topic {
                 handles,
                 keep,
                 order,
@@ -87,7 +90,7 @@ impl Machine {
     }
 
     /// Forgets a topic; what it held back is delivered first.
-    fn forget(&mut self, name: &str) -> Option<Topic> {
+    fn forget(&mut self, name: &str) -> Option<Box<Topic>> {
         let topic = self.topics.remove(name)?;
         if let Some(completion) = topic.completion {
             self.out.push_back(crate::io::Output::Release(
@@ -116,7 +119,7 @@ impl Machine {
     /// Tells the server which topics are no longer wanted.
     fn sync_leaving(&mut self) {
         while self.budget_at(SHARED, Priority::Low) <= self.now.mono {
-            let conn = self.links.get_mut(&SHARED).and_then(Link::ready);
+            let conn = self.links.get_mut(&SHARED).and_then(|link| link.ready());
             let Some((socket, topic)) = conn.and_then(|conn| Some((conn.socket, conn.leaving.pop_front()?)))
             else {
                 return;
@@ -134,7 +137,8 @@ impl Machine {
             return;
         }
         let now = self.now.mono;
-        let Some(socket) = self.links.get_mut(&SHARED).and_then(Link::ready).map(|conn| conn.socket) else {
+        let Some(socket) = self.links.get_mut(&SHARED).and_then(|link| link.ready()).map(|conn| conn.socket)
+        else {
             return;
         };
         self.sync_leaving();
@@ -152,7 +156,7 @@ impl Machine {
             .collect();
         wished.sort();
         for (interview, _, name) in wished {
-            let asking = self.links.get_mut(&SHARED).and_then(Link::ready).is_some_and(|conn| {
+            let asking = self.links.get_mut(&SHARED).and_then(|link| link.ready()).is_some_and(|conn| {
                 conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }))
             });
             if (self.profile.one_at_a_time && asking) || self.budget_at(SHARED, Priority::Low) > now {
@@ -179,7 +183,7 @@ impl Machine {
         }
         let within = ms(self.config.timings.confirm_timeout);
         self.await_answer(SHARED, socket, Awaiting::Subscribe { topic: name.into(), again }, request, within);
-        if let Some(conn) = self.links.get_mut(&SHARED).and_then(Link::ready) {
+        if let Some(conn) = self.links.get_mut(&SHARED).and_then(|link| link.ready()) {
             conn.leaving.retain(|left| left != name);
         }
         if let Some(topic) = self.topics.get_mut(name) {
@@ -336,7 +340,8 @@ impl Machine {
         self.next_order += 1;
         let current =
             self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
-        let topic = self.topics.entry(name.into()).or_insert_with(|| Topic { order, ..Topic::default() });
+        let topic =
+            self.topics.entry(name.into()).or_insert_with(|| Box::new(Topic { order, ..Topic::default() }));
         topic.snapshot.topic = name.into();
         // What began on a connection that is being replaced is to be resumed on the new one.
         let elsewhere = !current && !matches!(topic.wire, Wire::Wished | Wire::Refused(_) | Wire::Ended);
@@ -364,7 +369,7 @@ impl Machine {
                 }
             }
             Kind::InterviewResumed | Kind::InterviewStarted => {
-                self.set_interview(name, InterviewState::Active)
+                self.set_interview(name, InterviewState::Active);
             }
             Kind::AnswerEvaluated if envelope.status != Some(Status::Complete) => {}
             _ => {}
