@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::parts::packages;
 use crate::shell::{Session, cargo, output};
 
 /// The list stands between these two lines of ARCHITECTURE.md, an item for each package: "- `name`: why".
@@ -12,6 +13,19 @@ const END: &str = "<!-- dependencies of the core: end -->";
 pub(crate) fn check(session: &mut Session) {
     session.check(core());
     session.check(mock_server());
+    session.check(nobody_is_left_out());
+}
+
+/// A package that is new in the workspace is one that the other parts must learn about.
+fn nobody_is_left_out() -> Result<(), String> {
+    let mut command = cargo(["tree", "--workspace", "--depth", "0", "--prefix", "none", "--format", "{p}"]);
+    let text = output(&mut command)?;
+    let members: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let unknown: Vec<_> = members.into_iter().filter(|name| !packages().any(|known| known == *name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(format!("`cargo xtask test` does not know {}: add it to xtask/src/parts.rs", unknown.join(", ")))
 }
 
 /// The core without features depends on nothing beyond the list, and the list holds nothing else.

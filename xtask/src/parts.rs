@@ -54,6 +54,11 @@ const LINTED: &[&[&str]] = &[
     &["-p", "steadfast-tests", "--features", "foreign"],
 ];
 
+/// The names of all packages that are tested.
+pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
+    [CORE, OTHERS].concat().into_iter().filter_map(|words| words.get(1).copied())
+}
+
 fn fmt(session: &mut Session) {
     session.run(&mut cargo(["fmt", "--all", "--check"]));
 }
