@@ -18,9 +18,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The configuration without extra roots, shared by all clients of a process for as long as one of them lives: the
-/// roots of a Linux system take some hundred KiB and some ms.
-static SHARED: Mutex<Weak<ClientConfig>> = Mutex::new(Weak::new());
+/// The configurations in use, with their extra roots: shared by all clients of a process that trust the same, for as
+/// long as one of them lives. The roots of a Linux system take some hundred KiB and some ms.
+static SHARED: Mutex<Vec<(Vec<CertificateDer<'static>>, Weak<ClientConfig>)>> = Mutex::new(Vec::new());
 
 /// Reads the certificates of a PEM text.
 pub(super) fn read_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -36,16 +36,16 @@ pub(super) fn read_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, String
 
 /// The configuration of every TLS connection. It reads files, so it is called where blocking does no harm.
 pub(super) fn client_config(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
-    if !extra.is_empty() {
-        return build(extra).map(Arc::new).map_err(|error| error.to_string());
-    }
     // Held while the roots are read: a second client waits for them instead of reading them again.
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(config) = shared.upgrade() {
+    shared.retain(|(_, config)| config.strong_count() > 0);
+    if let Some(config) =
+        shared.iter().find(|(roots, _)| roots == extra).and_then(|(_, config)| config.upgrade())
+    {
         return Ok(config);
     }
     let config = Arc::new(build(extra).map_err(|error| error.to_string())?);
-    *shared = Arc::downgrade(&config);
+    shared.push((extra.to_vec(), Arc::downgrade(&config)));
     Ok(config)
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_without_extra_roots_share_one_configuration() {
+    fn clients_that_trust_the_same_share_one_configuration() {
         let first = client_config(&[]).unwrap();
         let second = client_config(&[]).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
