@@ -43,6 +43,7 @@ const OTHERS: &[&[&str]] = &[
     &["-p", "steadfast-mock-server"],
     &["-p", "steadfast-tests"],
     &["-p", "steadfast-wasm"],
+    &["-p", "steadfast-generate"],
     &["-p", "steadfast-ffi"],
     &["-p", "demo"],
     &["-p", "xtask"],
