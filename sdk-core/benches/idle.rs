@@ -59,7 +59,8 @@ async fn idle_clients(url: &str, extra_roots: Vec<String>) -> usize {
         clients.push(connect().await);
     }
     let change = region.change();
-    let held = change.bytes_allocated + change.bytes_reallocated.max(0).unsigned_abs() - change.bytes_deallocated;
+    let held =
+        change.bytes_allocated + change.bytes_reallocated.max(0).unsigned_abs() - change.bytes_deallocated;
     drop((first, clients));
     held / CLIENTS
 }

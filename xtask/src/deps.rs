@@ -21,7 +21,8 @@ fn nobody_is_left_out() -> Result<(), String> {
     let mut command = cargo(["tree", "--workspace", "--depth", "0", "--prefix", "none", "--format", "{p}"]);
     let text = output(&mut command)?;
     let members: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let unknown: Vec<_> = members.into_iter().filter(|name| !packages().any(|known| known == *name)).collect();
+    let unknown: Vec<_> =
+        members.into_iter().filter(|name| !packages().any(|known| known == *name)).collect();
     if unknown.is_empty() {
         return Ok(());
     }
