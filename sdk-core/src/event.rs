@@ -125,14 +125,14 @@ pub enum ConnectionState {
     Ready {
         /// How many attempts it took.
         attempts: u32,
-        /// How long it was down before, ms.
+        /// How long it took, ms: from the loss of the last connection, or from the first attempt.
         down_ms: u64,
         /// The server's id of this connection, where it has one.
         connection_id: Option<String>,
     },
     /// The connection is lost; the next attempt is planned.
     Waiting {
-        /// Which attempt comes next, from 1.
+        /// Which attempt comes next since messages last flowed; the very first dial is attempt 1.
         attempt: u32,
         /// When, Unix ms.
         until: u64,

@@ -66,7 +66,7 @@ fn connection(state: &ConnectionState) -> Value {
 fn message(message: &Message) -> Value {
     // As a tree, so that no line break of the server's ends up in ours.
     let data = message.raw.value().unwrap_or(Value::Null);
-    json!({"event": "message", "topic": message.topic, "name": message.data.name(), "progress": message.progress,
+    json!({"event": "message", "topic": message.topic.as_deref(), "name": message.data.name(), "progress": message.progress,
         "at": instant(message.at), "outdated": message.outdated, "recovered": message.recovered, "data": data})
 }
 

@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The topic it is about; `None` if it is about the connection.
-    pub topic: Option<String>,
+    pub topic: Option<Arc<str>>,
     /// Its progress as 0.0–1.0, if it tells one; the raw number is in `data`.
     pub progress: Option<f64>,
     /// When the service says it happened, Unix ms with fractions.

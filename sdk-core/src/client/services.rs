@@ -127,6 +127,11 @@ impl<S: TypedService> Client<S> {
         Ok(Session { subscription: self.handle.subscribe(topic)?, service: PhantomData })
     }
 
+    /// As [`Self::session`], but the subscription goes on through the topic's end.
+    pub fn session_and_keep(&self, topic: impl Into<String>) -> Result<Session<S>, CommandError> {
+        Ok(Session { subscription: self.handle.subscribe_and_keep(topic)?, service: PhantomData })
+    }
+
     async fn confirmed(&self, request: Request) -> Result<Confirmed, CommandError> {
         self.handle.request(request).await
     }

@@ -181,7 +181,7 @@ impl<P: Platform> Driver<P> {
         if verdict.0 & needed == 0 {
             return;
         }
-        let (topic, at) = (envelope.topic.map(str::to_owned), envelope.at);
+        let (topic, at) = (envelope.topic.map(|topic| core.name(topic)), envelope.at);
         let progress = envelope.progress.map(|raw| core.machine.share(raw));
         let raw = Json::known(if frame.payload.is_empty() { "null" } else { frame.payload });
         let message = frame.message.map(|data| {

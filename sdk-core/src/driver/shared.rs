@@ -39,7 +39,7 @@ pub(crate) struct Core {
     /// Bodies of answers until their outcome is told.
     pub(crate) bodies: BTreeMap<HttpId, Answer>,
     /// The last payload of each topic.
-    pub(crate) raws: BTreeMap<String, Json>,
+    pub(crate) raws: BTreeMap<Arc<str>, Json>,
     next_command: u32,
     pushed: bool,
 }
@@ -51,15 +51,20 @@ impl Core {
         self.pushed = true;
     }
 
+    /// A topic's name, shared with all its messages.
+    pub(crate) fn name(&self, topic: &str) -> Arc<str> {
+        self.raws.get_key_value(topic).map_or_else(|| topic.into(), |(name, _)| Arc::clone(name))
+    }
+
     /// Keeps a message as its topic's last payload, as long as the topic is known.
     pub(crate) fn keep_raw(&mut self, message: &Message) {
         let Some(topic) = &message.topic else { return };
-        match self.raws.get_mut(topic) {
+        match self.raws.get_mut(&**topic) {
             Some(raw) => *raw = message.raw.clone(),
             None => {
                 let machine = &self.machine;
                 self.raws.retain(|topic, _| machine.snapshot(topic).is_some());
-                self.raws.insert(topic.clone(), message.raw.clone());
+                self.raws.insert(Arc::clone(topic), message.raw.clone());
             }
         }
     }

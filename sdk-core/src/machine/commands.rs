@@ -394,7 +394,8 @@ impl Machine {
             return self.fail_command(id, CommandErrorKind::PayloadTooLarge, None, message, false, Sent::Yes);
         }
         let resends = ask == Ask::Answer && self.faults_planted.is(Faults::RESEND_ANSWER);
-        if ask == Ask::Resume || resends {
+        let fits = self.queue.len() < self.config.limits.queue_entries;
+        if (ask == Ask::Resume && fits) || resends {
             // The protocol makes it safe to say this twice, so it waits for the next connection.
             let request = match key.split_once(' ') {
                 Some((session, question)) if resends => Request::SubmitAnswer {

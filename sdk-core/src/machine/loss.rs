@@ -97,8 +97,8 @@ impl Machine {
         let oversized = ruling.meaning == Meaning::Oversized;
         let too_large = ruling.kind == WhyKind::TooLarge && !oversized;
         link.too_large = if too_large { link.too_large + 1 } else { 0 };
-        // A replacement on its way goes on as the connection itself.
-        link.live = link.next.take();
+        // A replacement on its way goes on as the connection itself, but not to fetch the token that was refused.
+        link.live = link.next.take().filter(|next| next.has_socket() || ruling.meaning != Meaning::Auth);
         let promoted = link.live.is_some();
         let too_large_twice = link.too_large >= 2;
         self.discard(conn, close, oversized);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::topics::Topic;
 use crate::config::Service;
-use crate::dialect::Update;
+use crate::dialect::{End, Update};
 use crate::envelope::{Envelope, Kind, Stage, Verdict};
 use crate::snapshot::{Item, Phase};
 
@@ -193,6 +193,12 @@ impl Topic {
         }
         if !failed {
             snapshot.error = None;
+        }
+        // Nothing runs on in a topic that has failed.
+        if matches!(snapshot.phase, Phase::Failed | Phase::Expired) && update.end != End::No {
+            for item in snapshot.items.iter_mut().filter(|item| !item.phase.is_final()) {
+                item.phase = snapshot.phase;
+            }
         }
         self.derive_whole(service);
     }

@@ -311,8 +311,9 @@ impl Machine {
                 self.tokens.last_ahead.map_or(0, |last| last + ms(self.config.timings.refresh_interval));
             due.add(self.tokens.refresh_at.map(|at| at.max(not_before)));
         }
-        let active =
-            self.links.values().any(|link| link.live.is_some() || matches!(link.rest, Rest::Waiting { .. }));
+        let active = self.links.values().any(|link| {
+            link.live.is_some() || !link.old.is_empty() || matches!(link.rest, Rest::Waiting { .. })
+        });
         if active {
             due.add(self.background_since.map(|since| since + ms(self.config.timings.background_grace)));
         }

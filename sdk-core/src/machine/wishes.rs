@@ -306,6 +306,11 @@ impl Machine {
         if topic.keep && topic.interview.is_none() {
             return;
         }
+        // What ended it made up for what was missed; that there was something missed is told all the same.
+        if topic.is_live() {
+            self.close_gap(name, self.profile.recovers != Recovers::Nothing);
+        }
+        let Some(topic) = self.topics.get_mut(name) else { return };
         topic.gap_since = None;
         topic.gap_due = None;
         let wire = core::mem::replace(&mut topic.wire, Wire::Ended);
