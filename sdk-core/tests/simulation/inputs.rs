@@ -80,6 +80,8 @@ impl World {
                 self.ledger.retry_until = None;
                 self.excuse_all();
                 self.ledger.refused_token.clear();
+                // Sessions that were refused begin anew.
+                self.ledger.attempts.retain(|link, _| link.is_none());
                 self.ledger.clean(None, self.ledger.failures);
             }
             Command::Subscribe { topic, keep } => {

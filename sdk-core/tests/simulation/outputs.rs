@@ -238,7 +238,8 @@ impl World {
         let Some(sock) = self.socks.get(&socket) else { return };
         let state = self.machine.subscription(names::text(name));
         let open = matches!(state, Some(SubscriptionState::Pending | SubscriptionState::Live));
-        if open && self.ledger.wishes[name].wanted() && sock.asked[name] != Asked::Confirmed {
+        let unconfirmed = matches!(sock.asked[name], Asked::No | Asked::Sent { .. });
+        if open && self.ledger.wishes[name].wanted() && unconfirmed {
             let text = format!("a command about {} before its confirmation", names::text(name));
             self.fail(Class::CommandTooEarly, text);
         }
@@ -408,9 +409,10 @@ impl World {
         if let Some(until) = self.ledger.retry_until {
             bound = bound.max(until.saturating_sub(self.now));
         }
+        bound = bound.max(self.ledger.retry_after);
         if kind == WhyKind::Overloaded {
             // The limit on attempts waits under this name too.
-            bound = bound.max(self.ledger.retry_after).max(60_000);
+            bound = bound.max(60_000);
         }
         if self.service == Service::TherapyBridge {
             bound = bound.max(90_000);

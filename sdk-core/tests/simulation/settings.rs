@@ -13,7 +13,12 @@ pub(crate) fn config(service: Service, caps: HostCaps, dice: &mut Dice) -> Confi
     let url = if dice.percent(70) { "wss://service.example" } else { "ws://127.0.0.1:9" };
     let mut config = Config::new(service, Endpoint::Url(url.into()));
     config.seed = dice.next();
-    let tokenless = if service == Service::DocProc { 50 } else { 8 };
+    // Without a token Charisma has nothing to ask with in a browser.
+    let tokenless = match service {
+        Service::DocProc => 50,
+        Service::Charisma if !caps.ws_ping => 0,
+        _ => 8,
+    };
     config.token = match dice.below(100) {
         roll if roll < tokenless => TokenSource::None,
         roll if roll < tokenless + 15 => {
