@@ -231,6 +231,13 @@ impl Log {
         Self { service: handle.service(), events: handle.events(), seen: Vec::new() }
     }
 
+    /// The next event, whatever it is; `None` after the end.
+    pub async fn try_next(&mut self) -> Option<Event> {
+        let event = self.events.next().await?;
+        self.seen.push(event.clone());
+        Some(event)
+    }
+
     /// Reads until an event fits, and gives it.
     ///
     /// # Panics

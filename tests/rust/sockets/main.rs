@@ -3,8 +3,12 @@
 mod bad_input;
 mod commands;
 mod drops;
+mod hostile;
+mod hosts;
 mod interviews;
+mod lifecycle;
 mod meanings;
 mod refusals;
+mod secure;
 mod tokens;
 mod wires;
