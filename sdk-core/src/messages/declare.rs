@@ -11,7 +11,7 @@ macro_rules! records {
         }
     )*) => { $(
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+        #[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
         #[serde(rename_all = $case, remote = "Self")]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = $export))]
         #[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = $export))]
@@ -21,6 +21,21 @@ macro_rules! records {
                 #[serde(skip_serializing_if = "crate::messages::field::absent")]
                 pub $field: $ty,
             )*
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let mut out = f.debug_struct(stringify!($name));
+                $(
+                    // A login's answer is a token, and a token is never shown. [rules §2.15]
+                    if matches!(stringify!($field).as_bytes(), b"access_token") {
+                        out.field(stringify!($field), &format_args!("(secret)"));
+                    } else {
+                        out.field(stringify!($field), &self.$field);
+                    }
+                )*
+                out.finish()
+            }
         }
 
         // serde's own reader of a struct would also take an array; a service that sends one means something else.
