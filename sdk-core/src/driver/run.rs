@@ -151,7 +151,8 @@ impl<P: Platform> Driver<P> {
                 Incoming::Binary(len) => core.machine.handle(now, Input::Binary(id, len)),
                 Incoming::Activity => core.machine.handle(now, Input::Activity(id)),
                 Incoming::Closed(reason) => {
-                    tracing::debug!(target: "steadfast", socket = id.0, ?reason, "closed");
+                    // A server may repeat the token in its reason. [rules §2.15]
+                    tracing::debug!(target: "steadfast", socket = id.0, reason = core.machine.redact(&format!("{reason:?}")), "closed");
                     self.wires.remove(at);
                     core.machine.handle(now, Input::Closed(id, reason));
                     return Turn::Gone;
