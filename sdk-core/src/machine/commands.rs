@@ -1,6 +1,5 @@
 //! Commands: each ends in exactly one outcome. [rules §2.7]
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -451,8 +450,8 @@ impl Machine {
     /// Why the link that this topic needs will not go on by itself, if it will not.
     fn stopped(&self, topic: &str) -> Option<&Why> {
         let serves =
-            |link: &&Box<Link>| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
-        self.links.values().filter(serves).find_map(|link| match &link.rest {
+            |link: &Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
+        self.links.values().filter(|link| serves(link)).find_map(|link| match &link.rest {
             Rest::Failed(why) | Rest::Displaced(why) => Some(why),
             _ => None,
         })

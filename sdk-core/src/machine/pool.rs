@@ -88,8 +88,8 @@ impl Machine {
 
     /// Whether this link must leave the first attempt to another, or enough others are at it.
     pub(super) fn is_held_back(&self, id: u32) -> bool {
-        let dialing = |link: &&Box<Link>| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
-        if self.profile.per_topic && self.links.values().filter(dialing).count() >= HANDSHAKES {
+        let dialing = |link: &Link| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
+        if self.profile.per_topic && self.links.values().filter(|link| dialing(link)).count() >= HANDSHAKES {
             return true;
         }
         self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout))
