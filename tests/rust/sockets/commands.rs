@@ -111,8 +111,9 @@ async fn send_raw_is_confirmed_when_written_and_answered_by_an_event() {
         assert_eq!(error.kind, CommandErrorKind::Invalid, "{service}: {error}");
         let _one = live(&client, "quiet-1").await;
         if service == Service::TherapyBridge {
-            let sent = client.send_raw("pong", r#"{"timestamp":"t"}"#).await;
-            println!("{service}: {sent:?}");
+            client.send_raw("pong", r#"{"timestamp":"t"}"#).await.unwrap();
+            let pong = server.journal().wait_for(|entry| entry.kind.as_deref() == Some("pong"));
+            within("the pong", pong).await;
             return;
         }
         let huge = format!("\"{}\"", "x".repeat(2 << 20));
@@ -200,11 +201,7 @@ async fn a_command_that_is_not_answered_times_out_and_a_late_reply_is_an_event()
     let error = within("the time-out", client.start_interview("quiet-1", steadfast::SessionType::Live))
         .await
         .unwrap_err();
-    assert_eq!(
-        (error.kind, error.sent, error.retryable),
-        (CommandErrorKind::TimedOut, Sent::Unknown, error.retryable),
-        "{error}"
-    );
+    assert_eq!((error.kind, error.sent), (CommandErrorKind::TimedOut, Sent::Unknown), "{error}");
     log.message("interview_started").await;
     assert_eq!(client.stats().attempts, 1);
 }

@@ -55,15 +55,10 @@ async fn what_the_network_does_is_mended_by_a_reconnect() {
         for (code, kind) in [
             (1000, WhyKind::Network),
             (1001, WhyKind::Network),
-            (1005, WhyKind::Network),
             (3000, WhyKind::Network),
             (4000, WhyKind::Network),
         ] {
             let text = code.to_string();
-            // No peer may send 1005, so what it means is up to the library below: a breach or an end without code.
-            if code == 1005 {
-                continue;
-            }
             recovers(service, closes(code, ""), kind, Some(&text)).await;
         }
         recovers(service, json!({"do": "drop", "how": "fin"}), WhyKind::Network, Some("1006")).await;

@@ -70,7 +70,7 @@ async fn an_interview_with_a_follow_up_a_pause_and_a_lost_connection_completes()
                 now(&server, Service::DevContext, json!({"do": "drop", "how": "fin"}));
                 within("ready", async {
                     while client.stats().reconnects < 1 {
-                        tokio::task::yield_now().await
+                        tokio::task::yield_now().await;
                     }
                 })
                 .await;

@@ -10,5 +10,6 @@ mod lifecycle;
 mod meanings;
 mod refusals;
 mod secure;
+mod services;
 mod tokens;
 mod wires;
