@@ -168,7 +168,7 @@ pub use io::{
     CloseReason, ConnectRequest, DisconnectReason, FrameId, HostCaps, HttpError, HttpId, HttpReply,
     HttpRequest, Input, Output, Reachability, Secret, SocketId, Token, TokenError, Violation, Visibility,
 };
-pub use machine::{Diagnosis, Machine, Stats};
+pub use machine::{DevContextState, Diagnosis, Machine, Stats};
 pub use snapshot::{Item, Phase, Snapshot};
 pub use time::Now;
 pub use url::redact as redact_url;

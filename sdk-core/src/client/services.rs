@@ -12,6 +12,7 @@ use super::{Confirmed, Handle, Message, Options, Subscription, TopicEvent};
 use crate::command::{CommandError, CommandErrorKind, Request, Sent, SessionType};
 use crate::config::{ConfigError, Service};
 use crate::io::Secret;
+use crate::machine::DevContextState;
 use crate::messages::{self, Answer, charisma, devcontext, docproc, saga, therapybridge};
 
 /// One of the services, as a type.
@@ -359,6 +360,15 @@ impl Client<DocProc> {
 }
 
 impl Client<DevContext> {
+    /// The client's state in the words of the service's documentation. [devcontext §8.3]
+    pub fn connection_state(&self) -> DevContextState {
+        let shared = self.handle.shared();
+        match shared.lock().machine.devcontext_state() {
+            Some(DevContextState::Disconnecting) if shared.has_ended() => DevContextState::Disconnected,
+            state => state.unwrap_or(DevContextState::Disconnected),
+        }
+    }
+
     /// Authenticates again on the open connection, with the client's newest token. [devcontext §2]
     pub async fn authenticate(&self) -> Result<(), CommandError> {
         self.confirmed(Request::Authenticate).await.map(drop)

@@ -24,6 +24,7 @@ mod timers;
 mod tokens;
 mod topics;
 mod verdict;
+mod view;
 mod wake;
 mod wishes;
 mod write;
@@ -37,6 +38,7 @@ pub use self::diagnose::Diagnosis;
 #[doc(hidden)]
 pub use self::size::Size;
 pub use self::stats::Stats;
+pub use self::view::DevContextState;
 
 use self::backoff::Rng;
 use self::commands::{Queued, Waiter};

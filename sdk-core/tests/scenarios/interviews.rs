@@ -126,3 +126,27 @@ fn while_an_interview_runs_a_close_is_a_loss() {
     world.close(1000, "").advance(60_000);
     assert_eq!((world.state().name(), world.opened.len()), ("idle", 2), "now everything has ended");
 }
+
+#[test]
+fn the_documented_list_of_states_is_a_view_of_the_three_machines() {
+    let mut world = World::dev(Service::DevContext).obedient();
+    let view = |world: &World| world.machine.devcontext_state().map(steadfast::DevContextState::name);
+    assert_eq!(view(&world), Some("disconnected"));
+    world.connect();
+    assert_eq!(view(&world), Some("connected"));
+    world.subscribe("a1");
+    assert_eq!(view(&world), Some("subscribed"));
+    world.request(Request::StartInterview { analysis_id: "a1".into(), session_type: SessionType::Live });
+    world.frame(r#"{"type":"interview_started","payload":{"sessionId":"i1","analysisId":"a1","firstQuestion":{"questionId":"q1","question":"Why?"}}}"#);
+    assert_eq!(view(&world), Some("interview_active"));
+    world.request(Request::PauseInterview { session_id: "i1".into() });
+    world.frame(r#"{"type":"interview_paused","payload":{"sessionId":"i1","canResume":true}}"#);
+    assert_eq!(view(&world), Some("interview_paused"));
+    world.close(1006, "");
+    assert_eq!(view(&world), Some("disconnected"));
+    world.advance(1_000).close(4403, "");
+    assert_eq!(view(&world), Some("error"));
+    world.shutdown();
+    assert_eq!(view(&world), Some("disconnecting"), "until its host has closed everything");
+    assert_eq!(World::dev(Service::Saga).machine.devcontext_state(), None);
+}
