@@ -12,7 +12,7 @@ const BARE: &[&str] = &["-p", "steadfast", "--no-default-features"];
 const TYPED: &[&str] = &["-p", "steadfast", "--no-default-features", "--features", "typed"];
 const NATIVE: &[&str] = &["-p", "steadfast"];
 const WASM: &[&str] = &["-p", "steadfast-wasm"];
-const FFI: &[&str] = &["-p", "steadfast-ffi"];
+const FFI: &[&str] = &["-p", "steadfast-ffi", "--lib"]; // its programs are tools for the machine that builds
 const MOCK: &[&str] = &["-p", "steadfast-mock-server"];
 
 /// What is checked for which target.
