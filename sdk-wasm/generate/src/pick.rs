@@ -187,6 +187,7 @@ const READERS: &[&str] = &[
     "flag",
     "instant",
     "later",
+    "needList",
     "needNumber",
     "needObject",
     "needText",
@@ -201,9 +202,11 @@ function status(name: string | undefined): number {
   return name === undefined ? 0 : (statuses.get(name) ?? 255);
 }
 
+const none: unknown[] = [];
+
 function stageBits(list: unknown, label: string): number {
   let bits = 0;
-  if (list != null) for (const name of Array.isArray(list) ? list : [list]) bits |= stages.get(needText(name, label)) ?? 0;
+  for (const name of needList(list ?? none, label)) bits |= stages.get(needText(name, label)) ?? 0;
   return bits;
 }
 

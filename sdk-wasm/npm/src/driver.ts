@@ -109,7 +109,7 @@ export class Driver {
     if (typeof created !== 'number') throw new ConfigError(optionName(created.field), created.message);
     this.#core = core;
     this.#client = created;
-    this.#full = 2 ** 52 / (core.look(created, 4) as { half: number }).half;
+    this.#full = Math.round(2 ** 52 / (core.look(created, 4) as { half: number }).half);
     this.#read = readers[options.service];
     this.ring = new Ring(options.ringEvents ?? 1024, options.ringBytes ?? 1024 * 1024);
     if (typeof options.token === 'string') this.log.secret(options.token);

@@ -82,6 +82,11 @@ export function needObject(value: unknown, label: string): Fields {
     : bad(label, 'an object');
 }
 
+/** A list that must be there. */
+export function needList(value: unknown, label: string): readonly unknown[] {
+  return Array.isArray(value) ? value : bad(label, 'a list');
+}
+
 /** The flag of a result, if there is one. */
 export function present(value: unknown): number {
   return value == null ? 0 : 512;

@@ -1,14 +1,16 @@
 // Generated from the declarations of the messages by `cargo run -p steadfast-generate`. Do not edit.
 
-import { type Fields, type Picked, flag, instant, needObject, needText, number, object, present, text } from '../envelope.js';
+import { type Fields, type Picked, flag, instant, needList, needObject, needText, number, object, present, text } from '../envelope.js';
 
 function status(name: string | undefined): number {
   return name === undefined ? 0 : (statuses.get(name) ?? 255);
 }
 
+const none: unknown[] = [];
+
 function stageBits(list: unknown, label: string): number {
   let bits = 0;
-  if (list != null) for (const name of Array.isArray(list) ? list : [list]) bits |= stages.get(needText(name, label)) ?? 0;
+  for (const name of needList(list ?? none, label)) bits |= stages.get(needText(name, label)) ?? 0;
   return bits;
 }
 
