@@ -123,7 +123,7 @@ async fn with_tungstenite(port: u16, seen: mpsc::Sender<()>, count: u64, paced: 
             let _ = seen.send(());
         }
     }
-    cpu() - start.expect("events came")
+    cpu().saturating_sub(start.expect("events came"))
 }
 
 fn sockets(c: &mut Criterion) {

@@ -49,7 +49,7 @@
 //! keeps to this contract:
 //!
 //! 1. Hand in **one** input with the current [`Now`]: [`Machine::handle`] for everything that happens, and
-//!    [`Machine::frame`] for a frame that [`messages::read`] has read.
+//!    [`Machine::frame`] for a frame that `messages::read` has read.
 //! 2. Then drain [`Machine::poll`] until it is empty, and carry the outputs out **in order**. After `frame` that is
 //!    needed only if the verdict has [`Verdict::POLL`].
 //! 3. Wait for the next input, at most until [`Machine::deadline`]; then hand in [`Input::Tick`]. A tick that comes

@@ -225,7 +225,8 @@ pub struct Message {
 impl From<&client::Message> for Message {
     fn from(message: &client::Message) -> Self {
         let client::Message { topic, progress, at, outdated, recovered, data, raw } = message.clone();
-        Self { name: data.name().to_owned(), topic, progress, at, outdated, recovered, data, raw }
+        let (name, topic) = (data.name().to_owned(), topic.map(|topic| topic.to_string()));
+        Self { name, topic, progress, at, outdated, recovered, data, raw }
     }
 }
 
