@@ -8,7 +8,7 @@ use super::{
 use crate::config::{AuthMode, Service};
 use crate::envelope::{Envelope, Kind, Status};
 use crate::snapshot::Phase;
-use crate::{json, socketio};
+use crate::socketio;
 
 pub(crate) struct DocProc;
 
@@ -87,14 +87,9 @@ impl Dialect for DocProc {
     }
 
     fn encode(&self, wish: &Outgoing<'_>, _stamp: &Stamp<'_>) -> Option<String> {
-        let event = |name: &str, topic: &str| {
-            let mut payload = String::new();
-            json::string(&mut payload, topic);
-            socketio::write_event(name, &payload)
-        };
         Some(match *wish {
-            Outgoing::Subscribe { topic } => event("subscribe", topic),
-            Outgoing::Unsubscribe { topic } => event("unsubscribe", topic),
+            Outgoing::Subscribe { topic } => socketio::write_text_event("subscribe", topic),
+            Outgoing::Unsubscribe { topic } => socketio::write_text_event("unsubscribe", topic),
             Outgoing::Raw { kind, payload } => socketio::write_event(kind, payload),
             _ => return None,
         })

@@ -9,7 +9,7 @@ use super::{
 use crate::config::{AuthMode, Service};
 use crate::envelope::{Envelope, Kind};
 use crate::snapshot::Phase;
-use crate::{json, socketio};
+use crate::socketio;
 
 pub(crate) struct Saga;
 
@@ -69,14 +69,9 @@ impl Dialect for Saga {
     }
 
     fn encode(&self, wish: &Outgoing<'_>, _stamp: &Stamp<'_>) -> Option<String> {
-        let event = |name: &str, topic: &str| {
-            let mut payload = String::new();
-            json::string(&mut payload, topic);
-            socketio::write_event(name, &payload)
-        };
         Some(match *wish {
-            Outgoing::Subscribe { topic } => event("join_project", topic),
-            Outgoing::Unsubscribe { topic } => event("leave_project", topic),
+            Outgoing::Subscribe { topic } => socketio::write_text_event("join_project", topic),
+            Outgoing::Unsubscribe { topic } => socketio::write_text_event("leave_project", topic),
             Outgoing::Ping => socketio::write_event("ping", ""),
             Outgoing::Raw { kind, payload } => socketio::write_event(kind, payload),
             _ => return None,

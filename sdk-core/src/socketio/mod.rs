@@ -2,4 +2,4 @@
 
 mod packet;
 
-pub use packet::{PacketError, PacketHead, PacketType, payload, split, write_event};
+pub use packet::{PacketError, PacketHead, PacketType, payload, split, write_event, write_text_event};

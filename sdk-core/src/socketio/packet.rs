@@ -157,6 +157,17 @@ pub fn write_event(name: &str, payload: &str) -> String {
     out
 }
 
+/// Writes `42["name","text"]`, an event whose only argument is a text.
+///
+/// ```
+/// assert_eq!(steadfast::socketio::write_text_event("subscribe", "s1"), r#"42["subscribe","s1"]"#);
+/// ```
+pub fn write_text_event(name: &str, text: &str) -> String {
+    let mut payload = String::with_capacity(text.len() + 2);
+    crate::json::string(&mut payload, text);
+    write_event(name, &payload)
+}
+
 /// Splits the body of a long-polling request or answer into its packets.
 ///
 /// ```
