@@ -473,7 +473,10 @@ impl Machine {
                 _ => None,
             };
             let outcome = match &waiter.topic {
-                None => client,
+                None => client.or_else(|| {
+                    let why = self.hopeless()?;
+                    Some(Err((CommandErrorKind::NotConnected, None, why)))
+                }),
                 Some(name) => match self.subscription(name) {
                     Some(SubscriptionState::Live) => Some(Ok(())),
                     Some(SubscriptionState::Refused { why }) => {

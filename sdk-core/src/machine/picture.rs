@@ -194,6 +194,10 @@ impl Topic {
         if !failed {
             snapshot.error = None;
         }
+        // A service that says why only of the thing that failed has said it.
+        if failed && snapshot.error.is_none() {
+            snapshot.error = snapshot.items.iter().rev().find_map(|item| item.error.clone());
+        }
         // Nothing runs on in a topic that has failed.
         if matches!(snapshot.phase, Phase::Failed | Phase::Expired) && update.end != End::No {
             for item in snapshot.items.iter_mut().filter(|item| !item.phase.is_final()) {
