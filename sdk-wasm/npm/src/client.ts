@@ -24,8 +24,8 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
 
   /** @internal */
   constructor(core: Core, options: ClientOptions<S>) {
-    this.service = options.service;
     this.#driver = new Driver(core, options as unknown as ClientOptions);
+    this.service = options.service;
     this.#listeners = new Listeners(this.#driver);
     this.#state = { status: 'idle' };
     this.#driver.targets.add({

@@ -15,7 +15,7 @@ export function token({ sub = 'u1', role = 'facilitator', ttl = '1h' } = {}) {
 
 /** Starts a server; `stop()` ends it. */
 export async function startMock(...options) {
-  const child = spawn(binary, ['serve', '--port', '0', '--step', '60ms', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(binary, ['serve', '--port', '0', '--step', '60ms', ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
   const port = await new Promise((resolve, reject) => {
     let out = '';
     child.stdout.on('data', (data) => {
