@@ -28,12 +28,12 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
     this.service = options.service;
     this.#listeners = new Listeners(this.#driver);
     this.#state = { status: 'idle' };
-    this.#driver.targets.add({
+    this.#driver.target = {
       deliver: (event) => {
         if (event.type === 'state') this.#state = event.state as ConnectionState;
         this.#listeners.deliver(event);
       },
-    });
+    };
     if (options.autoConnect !== false) this.connect();
   }
 

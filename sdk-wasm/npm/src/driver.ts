@@ -15,8 +15,6 @@ import { type ClientOptions, ConfigError, type Service, type Snapshot, Steadfast
 
 // The bits of a verdict; see envelope.rs.
 const [DELIVER, HOLD, OUTDATED, RECOVERED, SNAPSHOT, POLL] = [1, 2, 4, 8, 16, 32] as const;
-/** Slots for the texts of topics; the first is for everything else. */
-const SLOTS = 64;
 
 /** An event before its type is known to the compiler. */
 export interface AnyEvent {
@@ -45,7 +43,9 @@ interface Pending {
 
 /** What is known of a topic that somebody follows. */
 interface Topic {
-  readonly targets: Set<Target>;
+  /** Replaced, never changed. */
+  targets: readonly Target[];
+  slot: Slot | undefined;
   raw: unknown;
   snapshot: Snapshot | undefined;
   fresh: boolean;
@@ -54,7 +54,12 @@ interface Topic {
 /** Texts that the machine keeps for a topic. */
 interface Slot {
   number: number;
-  texts: readonly Text[];
+  told: boolean;
+  text: Text;
+  item: Text;
+  code: Text;
+  question: Text;
+  request: Text;
 }
 
 /** A clock that never jumps, ms. */
@@ -65,8 +70,8 @@ export class Driver {
   readonly options: ClientOptions;
   readonly ring: Ring<AnyEvent>;
   readonly log: Log;
-  /** Those who follow all events. */
-  readonly targets = new Set<Target>();
+  /** Who is told of all events, before those who follow a topic. */
+  target: Target | undefined;
   /** Readers that wait for an event. */
   readonly waiting = new Set<() => void>();
   skipped = 0;
@@ -82,7 +87,8 @@ export class Driver {
   readonly #bodies = new Map<number, unknown>();
   readonly #pending = new Map<number, Pending>();
   readonly #topics = new Map<string, Topic>();
-  readonly #slots = new Map<string, Slot>();
+  #lastName = '';
+  #lastTopic: Topic | undefined;
   readonly #held = new Map<number, { event: AnyEvent; size: number }>();
   readonly #queue: AnyEvent[] = [];
   readonly #stop: () => void;
@@ -171,16 +177,19 @@ export class Driver {
   /** One more wants to hear of a topic. */
   follow(name: string, target: Target): void {
     let topic = this.#topics.get(name);
-    if (!topic) this.#topics.set(name, (topic = { targets: new Set(), raw: undefined, snapshot: undefined, fresh: false }));
-    topic.targets.add(target);
+    if (!topic) this.#topics.set(name, (topic = { targets: [], slot: undefined, raw: undefined, snapshot: undefined, fresh: false }));
+    topic.targets = [...topic.targets, target];
+    this.#lastName = '';
   }
 
   /** One fewer does. */
   unfollow(name: string, target: Target): void {
     const topic = this.#topics.get(name);
-    if (!topic?.targets.delete(target) || topic.targets.size > 0) return;
+    if (!topic) return;
+    topic.targets = topic.targets.filter((own) => own !== target);
+    if (topic.targets.length > 0) return;
     this.#topics.delete(name);
-    this.#slots.delete(name);
+    this.#lastName = '';
   }
 
   /** How many topics are followed. */
@@ -220,7 +229,8 @@ export class Driver {
     }
     // A frame's own time costs nothing to know; it is on the same clock, but not everywhere.
     const now = stamp > 0 && stamp < 1e12 ? stamp : mono();
-    const verdict = this.#core.accept(this.#client, socket, bytes, this.#slot(p), p, now);
+    const topic = this.#followed(p.topic);
+    const verdict = this.#core.accept(this.#client, socket, bytes, this.#slot(p, topic), p, now);
     const frame = this.#frames++;
     if (this.log.on) this.log.frame(socket, p.name, p.topic, bytes, text);
     let event: AnyEvent | undefined;
@@ -236,9 +246,11 @@ export class Driver {
         data: p.data,
       };
       if (!p.kind) event.name = p.name;
-      if (verdict & SNAPSHOT) this.#keep(event);
+      if (verdict & SNAPSHOT) this.#keep(event, topic);
       if (verdict & HOLD) this.#held.set(frame, { event, size: bytes });
-      else if (verdict & DELIVER) this.#push(event, 128 + 2 * bytes);
+      else if (verdict === (DELIVER | SNAPSHOT) && !this.#dispatching && !this.#running && this.#queue.length === 0) {
+        return this.#hand(event, topic, 128 + 2 * bytes);
+      } else if (verdict & DELIVER) this.#push(event, 128 + 2 * bytes);
     }
     if (verdict & POLL) {
       if (event) this.#current = { frame, event };
@@ -249,35 +261,35 @@ export class Driver {
     }
   }
 
+  /** A topic that somebody follows; the last one that was asked for is remembered. */
+  #followed(name: string | undefined): Topic | undefined {
+    if (name === undefined) return undefined;
+    if (name !== this.#lastName) this.#lastTopic = this.#topics.get((this.#lastName = name));
+    return this.#lastTopic;
+  }
+
   /** The slot where the machine keeps this frame's texts; they are told only if they are not the last ones there. */
-  #slot(p: Picked): number {
-    const topic = p.topic;
-    if (topic === undefined || !this.#topics.has(topic)) {
+  #slot(p: Picked, topic: Topic | undefined): number {
+    if (!topic) {
       this.#core.keep(this.#client, 0, p);
       return 0;
     }
-    let slot = this.#slots.get(topic);
-    if (slot) {
-      const t = slot.texts;
-      const same = t[0] === p.text && t[1] === p.item && t[2] === p.code && t[3] === p.question && t[4] === p.request;
-      if (same && p.kind) return slot.number;
-    } else {
-      slot = { number: this.#freeSlot(), texts: [] };
-      this.#slots.set(topic, slot);
-    }
-    slot.texts = [p.text, p.item, p.code, p.question, p.request];
+    const slot = (topic.slot ??= this.#newSlot());
+    const same =
+      slot.text === p.text && slot.item === p.item && slot.code === p.code && slot.question === p.question && slot.request === p.request;
+    if (same && slot.told && p.kind) return slot.number;
+    slot.told = true;
+    ({ text: slot.text, item: slot.item, code: slot.code, question: slot.question, request: slot.request } = p);
     this.#core.keep(this.#client, slot.number, p);
     return slot.number;
   }
 
-  #freeSlot(): number {
-    const used = new Set([...this.#slots.values()].map((slot) => slot.number));
-    for (let number = 1; number < SLOTS; number++) if (!used.has(number)) return number;
-    // More topics than slots: the one that was used first gives its own up.
-    const [oldest] = this.#slots;
-    if (!oldest) return 1;
-    this.#slots.delete(oldest[0]);
-    return oldest[1].number;
+  #newSlot(): Slot {
+    const used = new Set<number>();
+    for (const topic of this.#topics.values()) if (topic.slot) used.add(topic.slot.number);
+    let number = 1;
+    while (used.has(number)) number++;
+    return { number, told: false, text: undefined, item: undefined, code: undefined, question: undefined, request: undefined };
   }
 
   #share(raw: number): number {
@@ -285,8 +297,7 @@ export class Driver {
     return share > 0 ? Math.min(share, 1) : 0;
   }
 
-  #keep(event: AnyEvent): void {
-    const topic = event.topic === undefined ? undefined : this.#topics.get(event.topic);
+  #keep(event: AnyEvent, topic = this.#followed(event.topic)): void {
     if (!topic) return;
     topic.raw = event.data;
     topic.fresh = false;
@@ -355,7 +366,7 @@ export class Driver {
 
   #tell(output: { do: 'event' } & EventOutput): void {
     const { do: _, ...event } = output;
-    const topic = event.topic === undefined ? undefined : this.#topics.get(event.topic);
+    const topic = this.#followed(event.topic);
     if (topic) topic.fresh = false;
     switch (event.type) {
       case 'derived': {
@@ -440,15 +451,32 @@ export class Driver {
     if (this.#dispatching || this.#running || this.#queue.length === 0) return;
     this.#dispatching = true;
     try {
-      for (let event; (event = this.#queue.shift()); ) {
-        for (const target of this.targets) target.deliver(event);
-        const topic = event.topic === undefined ? undefined : this.#topics.get(event.topic);
-        if (topic) for (const target of topic.targets) target.deliver(event);
-        this.wake();
-      }
+      for (let event; (event = this.#queue.shift()); ) this.#dispatch(event, this.#followed(event.topic));
     } finally {
       this.#dispatching = false;
     }
+  }
+
+  /** The usual event: nothing waits before it, so it need not wait either. */
+  #hand(event: AnyEvent, topic: Topic | undefined, size: number): void {
+    event.seq = ++this.#seq;
+    this.ring.push(event, size);
+    this.#dispatching = true;
+    try {
+      this.#dispatch(event, topic);
+    } finally {
+      this.#dispatching = false;
+    }
+    if (this.#queue.length > 0) this.#flush();
+  }
+
+  #dispatch(event: AnyEvent, topic: Topic | undefined): void {
+    this.target?.deliver(event);
+    if (topic) {
+      const targets = topic.targets;
+      for (let at = 0; at < targets.length; at++) (targets[at] as Target).deliver(event);
+    }
+    this.wake();
   }
 
   /** Wakes the readers that wait. */

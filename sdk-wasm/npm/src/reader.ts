@@ -57,35 +57,51 @@ export async function* readEvents(source: Source): AsyncGenerator<AnyEvent, void
   }
 }
 
-/** Listeners by type, `'*'` for all. */
+type Listener = (event: never) => void;
+const none: readonly Listener[] = [];
+
+/** Listeners by type, `'*'` for all. Lists are replaced, never changed, so that one being walked stays as it is. */
 export class Listeners {
   readonly #driver: Driver;
-  readonly #byType = new Map<string, Set<(event: never) => void>>();
+  #byType = new Map<string, readonly Listener[]>();
+  #all: readonly Listener[] = none;
+  #lastType = '';
+  #last: readonly Listener[] = none;
 
   constructor(driver: Driver) {
     this.#driver = driver;
   }
 
   /** Adds a listener. Gives the function that removes it. */
-  on(type: string, listener: (event: never) => void): () => void {
-    let set = this.#byType.get(type);
-    if (!set) this.#byType.set(type, (set = new Set()));
+  on(type: string, listener: Listener): () => void {
     // One entry for each call, so that a listener added twice is called twice and removed one by one.
-    const entry = (event: never): void => listener(event);
-    set.add(entry);
-    return () => void set.delete(entry);
+    const entry: Listener = (event) => listener(event);
+    this.#set(type, [...this.#of(type), entry]);
+    return () => this.#set(type, this.#of(type).filter((own) => own !== entry));
   }
 
   /** Calls those that want this event. */
   deliver(event: AnyEvent): void {
-    for (const key of [event.type, '*']) {
-      const set = this.#byType.get(key);
-      if (set) for (const listener of set) this.#driver.call(listener, event);
-    }
+    if (event.type !== this.#lastType) this.#last = this.#byType.get((this.#lastType = event.type)) ?? none;
+    const [own, all] = [this.#last, this.#all];
+    for (let at = 0; at < own.length; at++) this.#driver.call(own[at] as Listener, event);
+    for (let at = 0; at < all.length; at++) this.#driver.call(all[at] as Listener, event);
   }
 
   /** Removes all. */
   clear(): void {
-    this.#byType.clear();
+    this.#byType = new Map();
+    this.#all = this.#last = none;
+    this.#lastType = '';
+  }
+
+  #of(type: string): readonly Listener[] {
+    return type === '*' ? this.#all : (this.#byType.get(type) ?? none);
+  }
+
+  #set(type: string, list: readonly Listener[]): void {
+    if (type === '*') this.#all = list;
+    else this.#byType.set(type, list);
+    this.#lastType = '';
   }
 }

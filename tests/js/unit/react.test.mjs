@@ -5,7 +5,7 @@ import { JSDOM } from 'jsdom';
 import { startMock, token } from '../support/mock.mjs';
 
 const dom = new JSDOM('<!doctype html><div id="root"></div>');
-Object.assign(globalThis, { window: dom.window, document: dom.window.document, IS_REACT_ACT_ENVIRONMENT: false });
+Object.assign(globalThis, { window: dom.window, document: dom.window.document, navigator: dom.window.navigator, IS_REACT_ACT_ENVIRONMENT: false });
 const { createElement: h, StrictMode } = await import('react');
 const { createRoot } = await import('react-dom/client');
 const { connect } = await import('steadfast');
