@@ -1,10 +1,12 @@
 //! Project tasks. `cargo xtask help` lists them.
 
+mod bindings;
 mod counts;
 mod deps;
 mod foreign;
 mod needs;
 mod parts;
+mod python;
 mod shell;
 mod targets;
 

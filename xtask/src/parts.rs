@@ -1,7 +1,7 @@
 //! The parts of `cargo xtask test`, the quick ones first.
 
 use crate::shell::{Session, cargo};
-use crate::{deps, foreign, targets};
+use crate::{deps, foreign, python, targets};
 
 /// One part.
 pub(crate) struct Part {
@@ -28,6 +28,7 @@ pub(crate) const PARTS: &[Part] = &[
         about: "other people's programs against ours, and ours against theirs",
         run: foreign::check,
     },
+    Part { name: "python", about: "the Python package against the mock server", run: python::check },
     Part { name: "targets", about: "cargo check for every platform", run: targets::check },
     Part { name: "demo", about: "the demo, in plain lines", run: demo },
 ];

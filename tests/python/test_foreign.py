@@ -1,0 +1,261 @@
+"""What the app gives to the SDK: tokens, listeners, loggers, roots; and what remains when it lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import re
+import threading
+from pathlib import Path
+from typing import List
+
+import pytest
+import trustme
+
+import steadfast_sdk as sdk
+from conftest import Mock, Service, within
+
+
+async def test_token_refresh_ahead_and_forced(service: Service, mock: Mock, user: str) -> None:
+    asked: List[bool] = []
+    if service.slug == "docproc":
+        mock.post("switches", {"docproc.auth": "on"})
+
+    async def provider(force: bool) -> str:
+        asked.append(force)
+        await asyncio.sleep(0)
+        return mock.token(user, "11s" if len(asked) == 1 else f"{3600 + len(asked)}s")
+
+    async def until(count: int) -> None:
+        while len(asked) < count:
+            await asyncio.sleep(0.05)
+
+    try:
+        timings = sdk.TimingOptions(refresh_interval_ms=100)
+        async with service.make(mock, user, token_provider=provider, timings=timings) as client:
+            session = client.session(f"quiet-{user}")
+            await within(session.live())
+            await within(until(2))
+            assert asked == [False, False], "ahead of the expiry nothing has been refused"
+            await within(session.live())
+            mock.post("faults", {"match": {"user": user, "when": "now"}, "action": {"do": "expire_token"}, "times": 1})
+            if service.slug in ("charisma", "devcontext"):
+                await within(client.send_raw("anything", {}))
+            await within(until(3))
+            await within(session.live())
+            assert client.stats().auth_failures <= 1
+    finally:
+        if service.slug == "docproc":
+            mock.post("switches", {"docproc.auth": "off"})
+
+
+async def test_a_provider_that_fails_is_asked_again_and_one_that_denies_is_not(mock: Mock) -> None:
+    asked = 0
+
+    def flaky(force: bool) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise ValueError("not yet")
+        return mock.token("flaky")
+
+    fast = sdk.ReconnectOptions(base_delay_ms=10)
+    async with sdk.CharismaClient(f"{mock.url}/charisma", token_provider=flaky, reconnect=fast) as client:
+        await within(client.ready())
+        assert asked == 2
+
+    def denied(force: bool) -> str:
+        raise sdk.TokenError.Denied("signed out")
+
+    async with sdk.CharismaClient(f"{mock.url}/charisma", token_provider=denied, reconnect=fast) as client:
+        with pytest.raises(sdk.SteadfastError.Command):
+            await within(client.ready())
+        state = client.state
+        assert state.is_failed() and state.why.kind == sdk.WhyKind.AUTH and "signed out" in state.why.text
+        client.set_token(mock.token("denied"))
+        await within(client.ready())
+
+
+async def test_a_cancelled_wait_loses_no_event(service: Service, mock: Mock, user: str) -> None:
+    async with service.make(mock, user) as client:
+        topic = f"quiet-{user}"
+        session = client.session(topic)
+        await within(session.live())
+        # DevContext tells each stage once, so there it is messages that only the client hears of.
+        named = service.slug == "devcontext"
+        events = client.events() if named else session.events()
+        got: List[int] = []
+
+        async def take(count: int) -> None:
+            while len(got) < count:
+                event = await events.__anext__()
+                if event.is_message() and (number := re.search(r'"n":(\d+)', event.message.raw)):
+                    got.append(int(number.group(1)))
+
+        for number in range(40):
+            wait = asyncio.create_task(take(1000))
+            await asyncio.sleep(0)
+            data = {**service.data, "n": number}
+            mock.post("emit", {"service": service.slug, "topic": topic, "event": f"n{number}" if named else service.kind, "data": data})
+            wait.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await wait
+        await within(take(40))
+        assert got == list(range(40))
+
+
+async def test_a_cancelled_command_ends_at_once(mock: Mock) -> None:
+    async with sdk.CharismaClient("ws://127.0.0.1:9", token="t") as client:
+        waits = [asyncio.create_task(client.ready()) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        for wait in waits:
+            wait.cancel()
+        results = await within(asyncio.gather(*waits, return_exceptions=True), 2)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+
+
+async def test_a_closed_session_ends_its_readers(mock: Mock) -> None:
+    async with sdk.CharismaClient(f"{mock.url}/charisma", token=mock.token("closing")) as client:
+        session = client.session("quiet-closing")
+        await within(session.live())
+
+        async def read() -> int:
+            return len([event async for event in session])
+
+        readers = [asyncio.create_task(read()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        session.close()
+        counts = await within(asyncio.gather(*readers), 2)
+        assert counts[0] == counts[1] == counts[2] > 0
+        assert [event async for event in session] == []
+
+
+async def test_a_listener_that_throws_is_logged(mock: Mock) -> None:
+    heard: List[str] = []
+    lines: List[str] = []
+    logger = logging.getLogger("steadfast-test")
+    logger.setLevel(1)
+    logger.propagate = False
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    sdk.log_to(logger, sdk.LogLevel.TRACE)
+
+    def listener(event: sdk.ClientEvent) -> None:
+        heard.append(type(event).__name__)
+        raise ValueError("a listener's own trouble")
+
+    token = mock.token("throwing")
+    async with sdk.CharismaClient(f"{mock.url}/charisma", token=token, listener=listener) as client:
+        session = client.session("session_throwing")
+        assert [event async for event in session][-1].state.is_ended()
+
+        async def logged() -> None:
+            while not any("a listener's own trouble" in line for line in lines):
+                await asyncio.sleep(0.02)
+
+        await within(logged())
+        assert len(heard) > 5
+    sdk.log_to(None)
+    assert any("subscribed" in line for line in lines), "frames are logged by name"
+    assert not any(token in line for line in lines), "a token is never logged"
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_a_thousand_clients_leave_nothing_behind(mock: Mock) -> None:
+    async def cycle(number: int) -> None:
+        client = sdk.DocProcClient(f"{mock.url}/docproc", token_provider=lambda force: "t", listener=lambda event: None)
+        session = client.session(f"quiet-{number}")
+        if number % 10 == 0:
+            await within(session.live())
+        reader = session.events()
+        await reader.__anext__()
+        session.close()
+        await within(client.shutdown())
+
+    async def some(count: int) -> None:
+        for number in range(count):
+            await cycle(number)
+        gc.collect()
+        await asyncio.sleep(0.5)
+
+    await some(200)
+    before = (len(os.listdir("/proc/self/fd")), _resident())
+    await some(1000)
+    handles = [m for m in vars(sdk._steadfast).values() if isinstance(m, sdk._steadfast._UniffiHandleMap)]
+    open_files = len(os.listdir("/proc/self/fd"))
+    assert open_files <= before[0] + 2, f"{before[0]} files before, {open_files} after"
+    assert _resident() - before[1] < 6 * 1024 * 1024, f"{before[1]} bytes before, {_resident()} after"
+    assert sum(len(handle._map) for handle in handles) == 0, "no provider or listener of ours is held"
+    assert len(mock.get("connections")) == 0 or all(c["service"] != "docproc" for c in mock.get("connections"))
+
+
+def test_several_threads_each_with_a_loop(mock: Mock) -> None:
+    results: List[bool] = []
+
+    async def follow(number: int) -> None:
+        async def provider(force: bool) -> str:
+            assert threading.current_thread().name == f"follower-{number}"
+            return mock.token(f"thread-{number}")
+
+        async with sdk.CharismaClient(f"{mock.url}/charisma", token_provider=provider) as client:
+            events = [event async for event in client.session(f"session_{number}")]
+            results.append(events[-1].state.is_ended())
+
+    threads = [
+        threading.Thread(target=lambda n=n: asyncio.run(within(follow(n))), name=f"follower-{n}") for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 6
+
+
+async def test_one_client_from_several_threads(mock: Mock) -> None:
+    async with sdk.SagaClient(f"{mock.url}/saga", token=mock.token("shared")) as client:
+        await within(client.ready())
+
+        def ping() -> int:
+            return asyncio.run(client.ping())
+
+        trips = await within(asyncio.gather(*(asyncio.to_thread(ping) for _ in range(8))))
+        assert len(trips) == 8
+
+
+async def test_tls_with_a_private_root(service: Service, authority: trustme.CA, tmp_path: Path, user: str) -> None:
+    server, root = tls_mock(authority, "127.0.0.1", tmp_path)
+    try:
+        async with service.make(server, user, extra_root_pem=[root]) as client:
+            await within(client.session(f"quiet-{user}").live())
+        async with service.make(server, user) as client:
+            with pytest.raises(sdk.SteadfastError.Command) as caught:
+                await within(client.ready() if service.slug != "therapybridge" else client.session("s").live())
+            assert client.state.is_failed() or "certificate" in caught.value.detail.lower()
+    finally:
+        server.stop()
+
+
+async def test_tls_with_a_certificate_of_another_name(authority: trustme.CA, tmp_path: Path) -> None:
+    server, root = tls_mock(authority, "wrong.example", tmp_path, check=False)
+    try:
+        async with sdk.CharismaClient(f"{server.url}/charisma", token="t", extra_root_pem=[root]) as client:
+            with pytest.raises(sdk.SteadfastError.Command):
+                await within(client.ready())
+            assert client.state.is_failed() and client.state.why.kind == sdk.WhyKind.TLS
+    finally:
+        server.stop()
+
+
+def tls_mock(authority: trustme.CA, name: str, folder: Path, check: bool = True) -> tuple:
+    certificate = authority.issue_cert(name)
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(str(key))
+    root = authority.cert_pem.bytes().decode()
+    return Mock("--tls", f"{chain},{key}", root=root if check else None), root
