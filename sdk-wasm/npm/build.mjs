@@ -1,7 +1,7 @@
 // Builds the package from src/ and a module that cargo has built: `node build.mjs <module.wasm>`.
 // Types by tsc, bundles by esbuild, the module by wasm-opt; then the result is tried, and its sizes are checked.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -41,9 +41,10 @@ for (const name of ['node', 'node-slim']) {
 for (const name of ['node', 'react']) {
   await build({ ...common, entryPoints: [`src/${name}.ts`], format: 'cjs', outfile: `dist/${name}.cjs` });
 }
-// What a CommonJS program sees has the same types, under the name that goes with it.
-for (const name of ['node', 'react']) {
-  writeFileSync(`dist/${name}.d.cts`, readFileSync(`dist/${name}.d.ts`, 'utf8').replaceAll(/(from '\.\/\w+)\.js'/g, "$1.cjs'"));
+// What a CommonJS program sees has the same types, each file under the name that goes with it.
+for (const name of readdirSync('dist', { recursive: true }).filter((name) => name.endsWith('.d.ts'))) {
+  const text = readFileSync(join('dist', name), 'utf8').replaceAll(/((?:from |import\()'\.{1,2}\/[\w./-]+)\.js'/g, "$1.cjs'");
+  writeFileSync(join('dist', name.replace(/\.d\.ts$/, '.d.cts')), text);
 }
 
 const size = (bytes) => [bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length];

@@ -5,6 +5,7 @@ mod counts;
 mod deps;
 mod foreign;
 mod needs;
+mod npm;
 mod parts;
 mod python;
 mod shell;
@@ -21,7 +22,8 @@ cargo xtask test              everything that CI runs; installs what it needs
 cargo xtask test <part>…      only these parts
 cargo xtask test --list       the parts, in the order in which they run
 cargo xtask deps              the core's dependencies against the list in ARCHITECTURE.md
-cargo xtask targets           cargo check for every platform";
+cargo xtask targets           cargo check for every platform
+cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
             Ok(parts) => test(&parts),
             Err(error) => fail(&error),
         },
+        ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             ExitCode::SUCCESS

@@ -1,0 +1,60 @@
+//! The npm package: generated sources, the module in WASM, bundles, sizes, and its tests from the packed tarball.
+
+use std::path::Path;
+
+use crate::needs;
+use crate::shell::{Session, cargo, program, root, target_folder};
+
+const PACKAGE: &str = "sdk-wasm/npm";
+const TESTS: &str = "tests/js";
+const GENERATED: &str = "sdk-wasm/npm/src/generated";
+
+/// Builds, checks and packs to `target/npm`; fails above the budget of sizes.
+pub(crate) fn pack(session: &mut Session) {
+    build(session, &[]);
+}
+
+/// The package's tests, in Node and in headless Chromium.
+pub(crate) fn check(session: &mut Session) {
+    session.run(&mut cargo(["run", "--quiet", "-p", "steadfast-generate", "--", "--check", GENERATED]));
+    let Some(target) = session.check(target_folder()) else { return };
+    let ready = session.check(needs::node_modules(Path::new(TESTS))).is_some();
+    // Whether it is small enough is for `cargo xtask npm` to say; here it has to work.
+    let built = build(session, &["--no-budget"]);
+    let server = session.run(&mut cargo(["build", "-p", "steadfast-mock-server"])).is_some();
+    if !(ready && built && server) {
+        return;
+    }
+    let tarball = root().join("target/npm/steadfast-0.1.0.tgz");
+    let mut install = program("npm", ["install", "--no-save", "--no-audit", "--no-fund"]);
+    if session.run(install.arg(&tarball).current_dir(TESTS)).is_none() {
+        return;
+    }
+    let mut tests = program("npm", ["test", "--silent"]);
+    session.run(tests.current_dir(TESTS).env("STEADFAST_MOCK", target.join("debug/mock-server")));
+}
+
+fn build(session: &mut Session, options: &[&str]) -> bool {
+    let Some(target) = session.check(target_folder()) else { return false };
+    if session.check(needs::targets(&["wasm32-unknown-unknown"])).is_none()
+        || session.check(needs::node_modules(Path::new(PACKAGE))).is_none()
+    {
+        return false;
+    }
+    let module =
+        cargo(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "steadfast-wasm"]);
+    if session.run(&mut { module }).is_none() {
+        return false;
+    }
+    let mut bundle = program("node", ["build.mjs"]);
+    bundle.arg(target.join("wasm32-unknown-unknown/wasm/steadfast_wasm.wasm")).args(options);
+    if session.run(bundle.current_dir(PACKAGE)).is_none() {
+        return false;
+    }
+    let folder = root().join("target/npm");
+    if session.check(std::fs::create_dir_all(&folder).map_err(|error| error.to_string())).is_none() {
+        return false;
+    }
+    let mut pack = program("npm", ["pack", "--silent", "--pack-destination"]);
+    session.run(pack.arg(&folder).current_dir(PACKAGE)).is_some()
+}
