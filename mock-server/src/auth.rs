@@ -95,8 +95,8 @@ impl Authority {
         }
     }
 
-    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds. Without a role (an empty
-    /// text) each service gives it the one it takes for granted.
+    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds. An empty role is left out:
+    /// whoever presents the token then has the default one.
     pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
         self.issue_until(sub, role, SystemTime::now() + ttl)
     }

@@ -1,5 +1,6 @@
 //! The command line of the mock server.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ enum Task {
         /// The user's id
         #[arg(long, default_value = "u1")]
         sub: String,
-        /// The user's role
+        /// The user's role: patient, therapist or admin on TherapyBridge, facilitator or storyteller on Saga
         #[arg(long, default_value = "patient")]
         role: String,
         /// How long the token lives
@@ -46,15 +47,27 @@ async fn main() -> ExitCode {
         None => serve(cli.options).await,
         Some(Task::Serve(options)) => serve(*options).await,
         Some(Task::Token { sub, role, ttl, jwt_secret }) => {
-            println!("{}", Authority::new(AuthMode::Verify, &jwt_secret, &role).issue(&sub, &role, ttl));
-            ExitCode::SUCCESS
+            let token = Authority::new(AuthMode::Verify, &jwt_secret, &role).issue(&sub, &role, ttl);
+            print(|out| writeln!(out, "{token}"))
         }
-        Some(Task::Switches) => {
-            for switch in Switches::all() {
-                println!("{}={}  ({})\n    {}", switch.name, switch.default, switch.accepts, switch.doc);
-            }
-            ExitCode::SUCCESS
+        Some(Task::Switches) => print(|out| {
+            Switches::all().iter().try_for_each(|switch| {
+                let (name, doc) = (switch.name, switch.doc);
+                writeln!(out, "{name}={}  ({})\n    {doc}", switch.default, switch.accepts)
+            })
+        }),
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("mock-server: cannot write: {error}");
+            ExitCode::FAILURE
         }
+        _ => ExitCode::SUCCESS,
     }
 }
 

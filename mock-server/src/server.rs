@@ -88,9 +88,15 @@ impl MockServer {
         format!("{base}{}", service.socket_path().replace("{session_id}", topic))
     }
 
-    /// A token for this user that lives an hour and names no role, so that each service takes its own for granted.
+    /// A token for this user that lives an hour and names no role: every service lets it in, TherapyBridge with the
+    /// role of [`Options::default_role`].
     pub fn token(&self, sub: &str) -> String {
         self.world.authority.issue(sub, "", TOKEN_LIFE)
+    }
+
+    /// A token for this user that lives an hour and names the service's [usual role](Service::usual_role).
+    pub fn token_for(&self, service: Service, sub: &str) -> String {
+        self.world.authority.issue(sub, service.usual_role(), TOKEN_LIFE)
     }
 
     /// Issues and judges tokens: other roles, other lives.
@@ -179,7 +185,7 @@ impl MockServer {
             };
             let http = self.service_url(service);
             let base = if service.is_socket_io() { http } else { http.replacen("http", "ws", 1) };
-            let token = self.token("u1");
+            let token = self.token_for(service, "u1");
             let socket = self.socket_url(service, "{session_id}");
             let own_port = if self.world.options.dev_ports {
                 format!(" and at port {}", service.dev_port())

@@ -1,6 +1,7 @@
 //! The server around the services: control API, cross-origin rules, TLS, ports, shutdown, the binary.
 
 mod common;
+mod sio;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use common::{Client, End, get, http, post, soon, start, subscribe};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use sio::Sio;
 use steadfast_mock_server::{AuthMode, Happening, MockServer, Options, Service, TlsFiles};
 use tokio::net::TcpStream;
 
@@ -222,6 +224,42 @@ fn the_binary_prints_tokens_and_switches_and_explains_bad_options() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for arguments in [&["switches"][..], &["token", "--sub", "u1"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = binary().args(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", output.status);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_for_trying_things_are_let_in_by_their_service() {
+    let server = start(Options::for_tests()).await;
+    let judge = |token: &str| server.authority().judge(token).unwrap();
+    let plain = judge(&server.token("u1"));
+    assert_eq!((plain.role_given, plain.role.as_str()), (false, "patient"), "the default role");
+    let left = plain.expires.unwrap().duration_since(std::time::SystemTime::now()).unwrap();
+    assert!((3590..=3601).contains(&left.as_secs()), "{left:?}");
+
+    server.own(Service::TherapyBridge, "quiet-1", Some("somebody"), &[]);
+    let url = server.socket_url(Service::TherapyBridge, "quiet-1");
+    let mut patient = Client::open(&format!("{url}?token={}", server.token("u1"))).await;
+    let refused = End::Closed(1008, "Not authorized to access this session".to_owned());
+    assert_eq!(patient.end().await, refused);
+    let mut therapist =
+        Client::open(&format!("{url}?token={}", server.token_for(Service::TherapyBridge, "u1"))).await;
+    assert!(therapist.silent_for(Duration::from_millis(50)).await, "let in");
+
+    for token in [server.token("u1"), server.token_for(Service::Saga, "u1")] {
+        let mut saga = Sio::with(&server, Service::Saga, json!({"token": token})).await;
+        saga.emit(json!(["join_project", "quiet-1"])).await;
+        assert_eq!(saga.event().await.0, "joined_project");
+    }
+}
+
+#[test]
 fn the_binary_says_what_it_serves_and_ends_on_a_signal() {
     let mut child = binary()
         .args(["serve", "--port", "0", "--log", "json"])
@@ -230,7 +268,18 @@ fn the_binary_says_what_it_serves_and_ends_on_a_signal() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for service in ["charisma", "therapybridge", "saga", "docproc", "devcontext"] {
+    let judge = steadfast_mock_server::Authority::new(
+        AuthMode::Verify,
+        steadfast_mock_server::DEFAULT_SECRET,
+        "none was named",
+    );
+    for (service, role) in [
+        ("charisma", "user"),
+        ("therapybridge", "therapist"),
+        ("saga", "storyteller"),
+        ("docproc", "user"),
+        ("devcontext", "user"),
+    ] {
         let line = lines.next().unwrap().unwrap();
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
         let detail = ready["detail"].as_str().unwrap();
@@ -238,6 +287,8 @@ fn the_binary_says_what_it_serves_and_ends_on_a_signal() {
             ready["event"] == "ready" && detail.contains(&format!("--example watch -- {service} ")),
             "{detail}"
         );
+        let token = detail.split("--token ").nth(1).unwrap();
+        assert_eq!(judge.judge(token).unwrap().role, role, "{service}");
     }
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());

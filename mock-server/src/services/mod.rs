@@ -92,6 +92,15 @@ impl Service {
         }
     }
 
+    /// A role with which everything that is not someone else's can be tried; services without roles take any.
+    pub fn usual_role(self) -> &'static str {
+        match self {
+            Service::TherapyBridge => "therapist",
+            Service::Saga => "storyteller",
+            Service::Charisma | Service::DocProc | Service::DevContext => "user",
+        }
+    }
+
     /// Whether clients begin with an HTTP URL (Socket.IO) instead of a WebSocket one.
     pub fn is_socket_io(self) -> bool {
         matches!(self, Service::Saga | Service::DocProc)
