@@ -48,7 +48,7 @@ pub enum Event {
     },
     /// A message of the service.
     Message(Arc<Message>),
-    /// A stage of an analysis that was completed while nobody was listening; delivered once. [devcontext §4]
+    /// A stage of an analysis that was completed while nobody was listening; delivered once. [devcontext §4.3]
     RecoveredStage {
         /// The analysis.
         topic: String,

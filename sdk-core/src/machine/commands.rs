@@ -316,7 +316,7 @@ impl Machine {
             self.event(Event::Snapshot { topic });
         }
         let within = match ask {
-            // It is not answered; silence for a while is as good as a yes. [devcontext §1]
+            // It is not answered; silence for a while is as good as a yes. [devcontext §1.4]
             Ask::Authenticate if !self.profile.auth_answered => 5_000,
             _ => ms(self.config.timings.command_timeout),
         };

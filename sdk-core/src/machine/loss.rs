@@ -21,7 +21,7 @@ impl Machine {
         let others_ready = self.links.iter().any(|(other, link)| *other != id && link.is_ready());
         let now = self.now.unix;
         let Some(link) = self.links.get_mut(&id) else { return };
-        // After the end of its topic any close is success. [therapybridge §4]
+        // After the end of its topic any close is success. [therapybridge §4.5]
         if link.close_at.is_some() {
             if let Some(conn) = link.take(socket) {
                 self.bury(conn, false);

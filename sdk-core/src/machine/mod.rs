@@ -527,7 +527,7 @@ const fn state_rank(state: &ConnectionState) -> u8 {
     }
 }
 
-/// Whether a text can be a topic: not empty, at most 256 bytes, without control characters. [rules §1]
+/// Whether a text can be a topic: not empty, at most 256 bytes, without control characters. [rules §1.4]
 pub fn check_topic(topic: &str) -> Result<(), CommandError> {
     route::check_id(topic).map_err(|message| CommandError {
         kind: crate::CommandErrorKind::Invalid,

@@ -143,7 +143,7 @@ impl Topic {
         &mut items[at]
     }
 
-    /// Stages that this frame names and nobody has told yet. [devcontext §4]
+    /// Stages that this frame names and nobody has told yet. [devcontext §4.3]
     fn learn_stages(&mut self, update: &Update, envelope: &Envelope<'_>, learned: &mut Learned) {
         let own = Stage::from_name(envelope.item.unwrap_or_default());
         for &(stage, name) in Stage::ALL {

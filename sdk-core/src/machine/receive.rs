@@ -306,7 +306,7 @@ impl Machine {
         flags
     }
 
-    /// Two frames say that a DocProc session is complete; one is delivered as its end. [docproc §4]
+    /// Two frames say that a DocProc session is complete; one is delivered as its end. [docproc §4.4]
     fn completes(&mut self, name: &str, frame: FrameId, has_result: bool, flags: &mut u32) {
         let due = self.now.mono + ms(self.config.timings.completion_wait);
         let Some(topic) = self.topics.get_mut(name) else { return };
@@ -436,7 +436,7 @@ impl Machine {
         flags
     }
 
-    /// A service that does not answer `authenticate`: the next frame that is no error confirms it. [devcontext §1]
+    /// A service that does not answer `authenticate`: the next frame that is no error confirms it. [devcontext §1.4]
     fn soft_authenticate(&mut self, id: u32, socket: SocketId, frame: FrameId) {
         if self.profile.auth_answered || !self.profile.auth_in_band {
             return;

@@ -30,13 +30,13 @@ impl Machine {
             return Verdict::DELIVER;
         }
         let named = request.is_some();
-        // An authentication failure that names nothing is first just that: one refresh. [devcontext §7]
+        // An authentication failure that names nothing is first just that: one refresh. [devcontext §4.5]
         let struck = self.links.get(&id).is_some_and(|link| link.strike.is_some());
         if fault.auth && !named && !(struck && fault.oldest && fault.refuses) {
             self.auth_fault(id, socket, envelope, &text);
             return Verdict::DELIVER;
         }
-        // DocProc reports errors of a session in the same form as refusals. [docproc §6]
+        // DocProc reports errors of a session in the same form as refusals. [docproc §4.2]
         let known = |name| self.topics.get(name).is_some_and(|topic| topic.ever_live);
         let reports = fault.once_only && envelope.topic.is_some_and(known);
         if fault.refuses && !reports {

@@ -219,7 +219,7 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether a text can be an id: not empty, at most 256 bytes, no control characters. [rules §1]
+/// Whether a text can be an id: not empty, at most 256 bytes, no control characters. [rules §1.4]
 pub(super) fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         return Err("the id is empty".into());

@@ -1,4 +1,4 @@
-//! DevContext's interviews: wishes too, through reconnects, pauses and ends. [devcontext §5]
+//! DevContext's interviews: wishes too, through reconnects, pauses and ends. [devcontext §4]
 
 use steadfast::{
     CommandErrorKind, InterviewState, Phase, Request, Secret, Sent, Service, SessionType, Verdict,

@@ -1,4 +1,4 @@
-//! TherapyBridge: a connection for each session, which share their backoff. [therapybridge §4, rules §2.3]
+//! TherapyBridge: a connection for each session, which share their backoff. [therapybridge §1.3, rules §2.3]
 
 use steadfast::{
     Command, ConnectionState, DisconnectReason, HostCaps, Service, SocketId, SubscriptionState, WhyKind,

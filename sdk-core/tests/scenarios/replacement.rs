@@ -1,4 +1,4 @@
-//! Make before break: a planned replacement takes over without a gap. [rules §2.6.9, devcontext §7]
+//! Make before break: a planned replacement takes over without a gap. [rules §2.6.9, devcontext §1.6]
 
 use steadfast::{DisconnectReason, HostCaps, Request, Service, SessionType, TokenError, Verdict};
 

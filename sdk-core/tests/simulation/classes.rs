@@ -15,7 +15,7 @@ classes! {
     OutcomeTwice,
     /// Every command ends in time, and all have ended after shutdown. [rules §2.7]
     OutcomeMissing,
-    /// A token is in no text for people. [rules §2.1]
+    /// A token is in no text for people. [rules §2.15]
     TokenShown,
     /// Nothing is asked of a socket that is closed or was never opened.
     ForeignSocket,
@@ -31,11 +31,11 @@ classes! {
     SubscribedUnwanted,
     /// The wire's subscription follows the last handle after the linger. [rules §2.5]
     NotUnsubscribed,
-    /// When the world is well, everything that is wanted becomes live. [rules §2.12]
+    /// When the world is well, everything that is wanted becomes live. [rules §2.5]
     NeverLive,
     /// Nothing of a topic is delivered after its end or refusal. [rules §2.5]
     DeliveredAfterEnd,
-    /// The end of a topic is told once. [charisma §4]
+    /// The end of a topic is told once. [rules §2.5]
     EndedTwice,
     /// A replaced socket no longer speaks for a topic that the new one has confirmed. [rules §2.6]
     HeardReplaced,
@@ -77,11 +77,11 @@ classes! {
     AnsweredTwice,
     /// A command about a topic waits for its confirmation. [rules §2.4]
     CommandTooEarly,
-    /// A replaced socket is closed in time. [devcontext §5]
+    /// A replaced socket is closed in time. [devcontext §1.6]
     NotDrained,
     /// One connection in use and one to replace it per link, besides those that drain.
     TooManySockets,
-    /// No more sessions at once than allowed. [therapybridge §4]
+    /// No more sessions at once than allowed. [therapybridge §1.3]
     PoolTooLarge,
     /// A held frame is released once.
     HeldFrame,

@@ -1,5 +1,5 @@
 //! What hosts tell: networks that change, apps that go to the background; several clients and many topics.
-//! [rules §2.8, therapybridge §4]
+//! [rules §2.8, therapybridge §1.3]
 
 use std::time::Duration;
 

@@ -184,7 +184,7 @@ async fn what_is_fatal_at_first_is_a_deployment_after_a_ready() {
     each(|service| async move {
         for status in [404, 410, 302, 400] {
             if !is_shared(service) && status != 302 && status != 400 {
-                continue; // there a 404 is about the session [therapybridge §4]
+                continue; // there a 404 is about the session [therapybridge §4.4]
             }
             let server = mock(&[]).await;
             let client = open(brisk(&server, service));

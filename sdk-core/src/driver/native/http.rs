@@ -76,7 +76,7 @@ pub(super) async fn upgrade(
         HeaderValue::try_from(key).map_err(|_| wrong("the handshake's key can't be a header".into()))?,
     );
     if !request.subprotocols.is_empty() {
-        // A token may travel as a subprotocol. [devcontext §2]
+        // A token may travel as a subprotocol. [devcontext §1.3]
         let mut offer = HeaderValue::try_from(request.subprotocols.join(", "))
             .map_err(|_| wrong("a subprotocol holds an illegal character".into()))?;
         offer.set_sensitive(true);
