@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The client for apps.
 
 import type { Core } from './core.js';
@@ -133,6 +134,11 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
   close(): Promise<void> {
     this.#driver.end();
     return Promise.resolve();
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** @internal */

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // A subscription to one topic.
 
 import { type AnyEvent, type Driver, type Target, closed } from './driver.js';
@@ -80,6 +81,17 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
     this.#driver.unfollow(this.topic, this.#target);
     this.#driver.fire(24, NaN, [this.topic]);
     this.#driver.wake();
+  }
+
+  /** As {@link unsubscribe}, for `using`. */
+  [Symbol.dispose](): void {
+    this.unsubscribe();
+  }
+
+  /** As {@link unsubscribe}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.unsubscribe();
+    return Promise.resolve();
   }
 
   /** Reads all events since it was made, then waits for more; ends with the topic, and throws if it was refused. */

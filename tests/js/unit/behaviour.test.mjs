@@ -190,6 +190,8 @@ it('nothing is delivered after unsubscribe; handles share one wire subscription'
   await next;
   assert.equal(heard, before);
   assert.equal(a.snapshot.phase, 'waiting', 'its last picture stays');
+  const d = client.subscribe('quiet-two');
+  d[Symbol.dispose]();
   const c = client.subscribe('quiet-two');
   const first = (await c[Symbol.asyncIterator]().next()).value;
   assert.equal(first.state?.status, 'live');
