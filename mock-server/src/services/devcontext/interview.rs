@@ -23,7 +23,7 @@ const QUESTIONS: [(&str, &str, &str, &str); 3] = [
     (
         "Walk through what happens when two requests update the same record.",
         "implementation",
-        "senior",
+        "junior",
         "src/store/record.rs",
     ),
     (
