@@ -1,13 +1,11 @@
-//! The native library and what is written from it, for the languages that load it.
+//! What the tests of every language that loads the native library need.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::shell::{cargo, must, target_folder};
 
-/// What a language's tests need.
+/// The library and its peer, built.
 pub(crate) struct Library {
-    /// The folder that holds the library, unstripped.
-    pub(crate) folder: PathBuf,
     /// The mock server.
     pub(crate) server: PathBuf,
     /// Where cargo puts what it builds, and we what is made from it.
@@ -18,15 +16,5 @@ pub(crate) struct Library {
 pub(crate) fn library() -> Result<Library, String> {
     let target = target_folder()?;
     must(&mut cargo(["build", "-p", "steadfast-ffi", "-p", "steadfast-mock-server"]))?;
-    let folder = target.join("debug");
-    Ok(Library { server: folder.join("mock-server"), folder, target })
-}
-
-impl Library {
-    /// Writes the bindings of one language into a folder.
-    pub(crate) fn write(&self, language: &str, into: &Path) -> Result<(), String> {
-        let mut command = std::process::Command::new(self.folder.join("uniffi-bindgen"));
-        command.args(["generate", "--no-format", "--language", language, "--out-dir"]).arg(into);
-        must(command.arg("--library").arg(self.folder.join("libsteadfast.so")))
-    }
+    Ok(Library { server: target.join("debug/mock-server"), target })
 }
