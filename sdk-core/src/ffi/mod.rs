@@ -29,6 +29,7 @@ pub use event::{ClientEvent, SessionEvent};
 pub use foreign::{CallbackError, CancelHandle, EventListener, TokenError, TokenProvider};
 pub use logger::{LogLevel, Logger, set_logger};
 pub use options::{ClientOptions, LimitOptions, ReconnectOptions, TimingOptions};
+pub use runtime::stop_threads;
 pub use session::{
     NativeClientReader, NativeSession, NativeSessionReader, NextClientEvent, NextSessionEvent,
 };

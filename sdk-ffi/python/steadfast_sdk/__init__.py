@@ -14,7 +14,7 @@ from ._native import steadfast as _steadfast
 from ._native.steadfast import *  # noqa: F401,F403
 from ._services import CharismaClient, DevContextClient, DocProcClient, SagaClient, TherapyBridgeClient
 
-_INNER = {"NativeClient", "NativeClientReader", "NativeSession", "NativeSessionReader", "CancelHandle"}
+_INNER = {"NativeClient", "NativeClientReader", "NativeSession", "NativeSessionReader", "CancelHandle", "stop_threads"}
 _INNER |= {name for name in _steadfast.__all__ if name.endswith(("Protocol", "Impl"))}
 
 __all__ = sorted(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import weakref
 from typing import Awaitable, Callable, Union
 
 from . import _native
-from ._native.steadfast import TokenError, TokenProvider
+from ._native.steadfast import TokenError, TokenProvider, stop_threads
+
+# A thread that calls Python while Python ends would abort the process.
+atexit.register(stop_threads)
 
 TokenFunction = Callable[[bool], Union[str, Awaitable[str]]]
 """Gives a token, at once or later. Its argument says that the last one was refused."""
