@@ -398,6 +398,13 @@ impl<P: Platform> Driver<P> {
     }
 }
 
+impl<P: Platform> Drop for Driver<P> {
+    /// Its runtime has gone, or a token provider has panicked: whoever waits learns that nothing more will come.
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
 // Everything inside is either pinned in a box of its own or plain data.
 impl<P: Platform> Unpin for Driver<P> {}
 

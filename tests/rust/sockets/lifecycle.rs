@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use steadfast::client::{Event, Handle, TopicEvent};
-use steadfast::{Endpoint, Service, SubscriptionState};
+use steadfast::client::{Event, Handle, Options, TopicEvent};
+use steadfast::{CommandErrorKind, Endpoint, Request, Service, SubscriptionState};
 use steadfast_mock_server::Happening;
 use steadfast_tests::{
     Log, advance, asked, brisk, client, deserted, each, entries, fault, finish, live, mock, mock_service,
@@ -189,4 +189,21 @@ async fn a_topic_that_ended_stays_ended_through_a_reconnect() {
         assert!(done.snapshot().unwrap().terminal, "{service}: it can still be read");
     })
     .await;
+}
+
+#[test]
+fn a_runtime_that_goes_away_ends_every_wait() {
+    let gone = tokio::runtime::Runtime::new().unwrap();
+    let options = Options::new(Service::Charisma, Endpoint::Url("ws://127.0.0.1:9".into())).token("t");
+    let client = Handle::on(options, gone.handle().clone()).unwrap();
+    let mut events = client.events();
+    let waiting = client.request(Request::Authenticate);
+    drop(gone);
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    here.block_on(async {
+        assert_eq!(within("the outcome", waiting).await.unwrap_err().kind, CommandErrorKind::Closed);
+        within("the end of the events", async { while events.next().await.is_some() {} }).await;
+        assert_eq!(within("ready", client.ready()).await.unwrap_err().kind, CommandErrorKind::Closed);
+        within("shutdown", client.shutdown()).await;
+    });
 }
