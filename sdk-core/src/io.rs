@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::command::{Command, CommandError, CommandId, Reply};
+use crate::config::AuthMode;
 use crate::event::Event;
 
 /// Names one socket. A number is never used again, so news of an abandoned socket is recognised and ignored.
@@ -60,6 +61,15 @@ pub struct Token {
     pub text: Secret,
     /// When it expires, Unix time in ms; `None` if the token doesn't say.
     pub expires_at: Option<u64>,
+}
+
+impl Token {
+    /// Whether it can be sent at all: not empty, no spaces or control characters, and ASCII if a header carries it.
+    pub(crate) fn is_usable(&self, by: AuthMode) -> bool {
+        let text = self.text.expose();
+        let header = matches!(by, AuthMode::Header | AuthMode::Subprotocol);
+        !text.is_empty() && !text.chars().any(|c| c.is_control() || c == ' ' || (header && !c.is_ascii()))
+    }
 }
 
 /// Why a token provider gave no token.

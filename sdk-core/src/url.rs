@@ -40,15 +40,12 @@ impl Url {
         if authority.contains('@') {
             return Err("the URL holds a user name or password; use the token option instead".into());
         }
-        let host = host_of(authority);
-        if host.is_empty() {
-            return Err("the URL names no host".into());
-        }
+        check_authority(authority)?;
         Ok(Self {
             secure,
-            authority: authority.into(),
-            path: path.trim_end_matches('/').into(),
-            query: query.into(),
+            authority: authority.trim_end_matches(':').into(),
+            path: tidy(path.trim_end_matches('/')),
+            query: tidy(query),
         })
     }
 
@@ -75,6 +72,48 @@ impl Url {
         let scheme = if self.secure { secure } else { plain };
         format!("{scheme}://{}{}{path}", self.authority, self.path)
     }
+}
+
+/// Whether every host can dial it: what one reads otherwise than another would be dialed where nobody meant it.
+fn check_authority(authority: &str) -> Result<(), String> {
+    let host = host_of(authority);
+    let rest = authority.get(host.len()..).unwrap_or_default();
+    if host.is_empty() {
+        return Err("the URL names no host".into());
+    }
+    let legal = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']').is_some_and(|a| {
+            a.contains(':') && a.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+        }),
+        None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+    };
+    if !legal {
+        return Err(format!("{host:?} can't be dialed; give a name in ASCII (xn--…) or an address"));
+    }
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Ok(()),
+        Some("") => Ok(()),
+        Some(port)
+            if port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0) =>
+        {
+            Ok(())
+        }
+        _ => Err(format!("{:?} is no port; give 1 to 65535", rest.trim_start_matches(':'))),
+    }
+}
+
+/// Percent-encodes what a request line can't hold as it is.
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// Whether it is an address of 127.0.0.0/8. The standard parser is many times as large in a browser's download.

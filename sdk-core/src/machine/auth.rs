@@ -74,6 +74,10 @@ impl Machine {
         };
         self.dirty = true;
         match result {
+            Ok(token) if !token.is_usable(self.route.auth) => {
+                let text = "what it gave is empty, or holds a space, a line break or another character that no token has";
+                self.token_missing(&flight, &TokenError::Unavailable(text.into()));
+            }
             Ok(token) => self.token_given(&flight, &token),
             Err(error) => self.token_missing(&flight, &error),
         }

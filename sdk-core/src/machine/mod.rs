@@ -282,6 +282,29 @@ impl Machine {
     /// Whether a text holds a token in use, so that the edge can blot it out.
     pub fn redact(&self, text: &str) -> String {
         let mut text = String::from(text);
+        for secret in self.secrets() {
+            if text.contains(secret) {
+                text = text.replace(secret, "(token)");
+            }
+        }
+        text
+    }
+
+    /// As [`Self::redact`], of a text that has been cut: a token that begins at its end is blotted out as well.
+    fn redact_cut(&self, text: &str) -> String {
+        let mut text = self.redact(text);
+        for secret in self.secrets() {
+            let begun = secret.char_indices().rev().filter_map(|(at, _)| secret.get(..at));
+            if let Some(begun) = begun.filter(|begun| begun.len() >= 4).find(|begun| text.ends_with(begun)) {
+                text.truncate(text.len() - begun.len());
+                text.push_str("(token)");
+            }
+        }
+        text
+    }
+
+    /// The tokens in use.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
         let conns = self
             .links
             .values()
@@ -289,13 +312,7 @@ impl Machine {
         let struck = self.links.values().filter_map(|link| link.strike.as_ref());
         let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(struck);
         let tokens = tokens.chain(self.tokens.current.as_ref());
-        for token in tokens {
-            let secret = token.text.expose();
-            if !secret.is_empty() && text.contains(secret) {
-                text = text.replace(secret, "(token)");
-            }
-        }
-        text
+        tokens.map(|token| token.text.expose()).filter(|secret| !secret.is_empty())
     }
 
     /// Plants a bug, for a simulation that must find it. Not for apps.
@@ -460,6 +477,11 @@ impl Machine {
             Command::TakeOver => {
                 self.connect_now(true);
                 self.done(id);
+            }
+            Command::SetToken(token) if !token.is_usable(self.route.auth) => {
+                let why = "the token that was set is empty, or holds a space, a line break or another character that no token has";
+                self.notice(NoticeKind::TokenNotRefreshed, why);
+                self.fail_command(id, crate::CommandErrorKind::Invalid, None, why, false, crate::Sent::No);
             }
             Command::SetToken(token) => {
                 self.set_token(token);

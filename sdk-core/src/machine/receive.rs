@@ -32,8 +32,8 @@ impl Machine {
             return;
         }
         self.stats.violations += 1;
-        let excerpt = self.redact(&violation.excerpt);
-        let reason = self.redact(&violation.reason);
+        let excerpt = self.redact_cut(&violation.excerpt);
+        let reason = self.redact_cut(&violation.reason);
         self.event(Event::ProtocolViolation(Violation { reason, excerpt }));
     }
 
@@ -136,10 +136,16 @@ impl Machine {
             return 0;
         }
         conn.attachments = packet.attachments;
-        if let Some(older) = conn.held.replace(frame) {
+        let older = if packet.main_namespace { conn.held.replace(frame) } else { conn.held.take() };
+        if let Some(older) = older {
             self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER)));
         }
-        Verdict::HOLD
+        if packet.main_namespace {
+            return Verdict::HOLD;
+        }
+        // Its parts are skipped with it.
+        self.stats.dropped += 1;
+        0
     }
 
     // --- Engine.IO and Socket.IO ------------------------------------------------------------------------------
@@ -401,7 +407,9 @@ impl Machine {
                 }
             }
             Ask::Start => {
-                if let Some(name) = envelope.topic {
+                if let Some(name) = envelope.topic
+                    && (awaited.is_some() || self.has_room_for_interview(name))
+                {
                     self.interview_started(name, socket);
                 }
             }

@@ -22,7 +22,8 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn new(config: &Config, profile: &Profile, caps: HostCaps) -> Result<Self, ConfigError> {
-        check_numbers(config)?;
+        let auth = auth_mode(config, profile, caps)?;
+        check_numbers(config, auth)?;
         let text = match &config.endpoint {
             Endpoint::Url(url) => url.clone(),
             Endpoint::Development => profile.service.development_url().to_string(),
@@ -51,7 +52,7 @@ impl Route {
             socket: url.with("ws", "wss", profile.path) + slash,
             query: url.query.clone(),
             rest,
-            auth: auth_mode(config, profile, caps)?,
+            auth,
             loopback: url.is_loopback(),
             max_message: config.limits.max_incoming.unwrap_or(profile.max_message),
         })
@@ -152,7 +153,7 @@ fn auth_mode(config: &Config, profile: &Profile, caps: HostCaps) -> Result<AuthM
     Ok(mode)
 }
 
-fn check_numbers(config: &Config) -> Result<(), ConfigError> {
+fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
     let error = |field, message: &str| Err(ConfigError::new(field, message));
     let options = &config.reconnect;
     if options.max_delay < options.base_delay {
@@ -205,9 +206,12 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         return error("token", "the token is empty; leave it out if there is none");
     }
     if let TokenSource::Static(token) = &config.token
-        && token.text.expose().chars().any(|c| c.is_control() || c == ' ')
+        && !token.is_usable(auth)
     {
-        return error("token", "the token contains a space or a control character; was it cut or quoted?");
+        return error(
+            "token",
+            "the token contains a space, a control character or one that no header can carry; was it cut or quoted?",
+        );
     }
     for (name, value) in &config.headers {
         let name_ok =

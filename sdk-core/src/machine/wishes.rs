@@ -381,6 +381,12 @@ impl Machine {
         }
     }
 
+    /// Whether an interview that nobody here is waiting for (its start was given up, say) may be followed.
+    pub(super) fn has_room_for_interview(&self, name: &str) -> bool {
+        let others = self.topics.iter().filter(|(own, topic)| *own != name && topic.interview.is_some());
+        others.count() < FINISHED_INTERVIEWS
+    }
+
     fn forget_old_interviews(&mut self) {
         let over = |topic: &Topic| {
             matches!(topic.interview, Some(InterviewState::Complete | InterviewState::Failed))

@@ -36,6 +36,9 @@ use crate::config::ConfigError;
 use crate::io::{ConnectRequest, DisconnectReason, HostCaps, HttpError, HttpRequest};
 use crate::time::Now;
 
+/// More helps nothing, and a mistaken number would end the program.
+const MAX_READ_BUFFER: usize = 16 * 1024 * 1024;
+
 /// What can be set about sockets and TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NativeOptions {
@@ -86,6 +89,12 @@ impl Native {
         }
         if options.read_buffer < 1024 {
             return Err(ConfigError::new("read_buffer", "needs at least 1024 bytes"));
+        }
+        if options.read_buffer > MAX_READ_BUFFER {
+            return Err(ConfigError::new(
+                "read_buffer",
+                "every connection takes it at once; give at most 16 MiB",
+            ));
         }
         if options.message_time.is_zero() {
             return Err(ConfigError::new(

@@ -22,6 +22,8 @@ use super::wire::{Stream, Wire};
 use crate::driver::{Incoming, Socket};
 use crate::io::{CloseReason, DisconnectReason};
 
+/// A limit above this is none, and can be added to any moment.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How long a closed socket may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The library never gives a read buffer back. A message above this leaves one that is worth replacing.
@@ -229,7 +231,7 @@ struct SlowMessage {
 
 impl SlowMessage {
     fn new(limit: Duration) -> Self {
-        Self { limit, current: None }
+        Self { limit: limit.min(FOR_EVER), current: None }
     }
 
     /// Ready when the message that is half-way in has had its time. The alarm is set once and looked at when it rings,
