@@ -115,6 +115,19 @@ impl Event {
         match self {
             // Typed fields take about as much as the text they were read from.
             Self::Message(message) => 128 + 2 * message.raw.as_str().len(),
+            Self::State(state) => 256 + state.why().map_or(0, |why| why.text.len()),
+            Self::Subscription { state: SubscriptionState::Refused { why }, .. } => 256 + why.text.len(),
+            Self::Snapshot(snapshot) => {
+                let items = snapshot.items.iter().map(|item| {
+                    let texts = item.message.iter().chain(&item.error).map(String::len).sum::<usize>();
+                    160 + item.id.len() + texts
+                });
+                let texts = snapshot.message.iter().chain(&snapshot.error).map(String::len).sum::<usize>();
+                let raw = snapshot.raw.as_ref().map_or(0, |raw| raw.as_str().len());
+                256 + items.sum::<usize>() + texts + raw
+            }
+            Self::Notice { text, .. } => 128 + text.len(),
+            Self::ProtocolViolation(violation) => 128 + violation.reason.len() + violation.excerpt.len(),
             _ => 256,
         }
     }

@@ -194,7 +194,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let mut core = self.shared.lock();
         let id = core.new_id();
-        core.machine.handle(now, Input::Command(id, command));
+        self.shared.hand(&mut core, now, Input::Command(id, command));
         drop(core);
         self.shared.waker.wake();
     }

@@ -29,7 +29,7 @@ impl Pending {
         let id = core.new_id();
         if !shared.has_ended() {
             core.pending.insert(id, shared::Pending { send });
-            core.machine.handle(now, Input::Command(id, command));
+            shared.hand(&mut core, now, Input::Command(id, command));
         }
         drop(core);
         shared.waker.wake();
@@ -54,7 +54,9 @@ impl Drop for Pending {
         if self.outcome.is_none() || self.shared.has_ended() {
             return;
         }
-        self.shared.lock().pending.remove(&self.id);
+        // Its end is dropped without the lock: that wakes whoever has polled this.
+        let gone = self.shared.lock().pending.remove(&self.id);
+        drop(gone);
         self.shared.input(Input::Cancel(self.id));
     }
 }

@@ -58,6 +58,8 @@ pub struct Subscription {
     wish: Arc<Wish>,
     reader: Reader<Event>,
     ready: VecDeque<TopicEvent>,
+    /// It fell behind and the topic is over: this is told when what is left in the ring has been read.
+    over: Option<SubscriptionState>,
     ended: bool,
 }
 
@@ -76,10 +78,12 @@ impl Subscription {
         let handle = Handle::of(shared);
         let now = shared.clock.now();
         let mut core = shared.lock();
+        // What has happened before must not be taken for news of this subscription.
+        core.drain(shared, None);
         let known = core.snapshot(&topic).filter(|known| !known.terminal);
         let start = shared.ring.last();
         let id = core.new_id();
-        core.machine.handle(now, Input::Command(id, Command::Subscribe { topic: topic.clone(), keep }));
+        shared.hand(&mut core, now, Input::Command(id, Command::Subscribe { topic: topic.clone(), keep }));
         // A topic that others follow already doesn't announce its state anew.
         let live = core.machine.subscription(&topic).filter(|state| *state == SubscriptionState::Live);
         drop(core);
@@ -94,7 +98,7 @@ impl Subscription {
 
     fn read(wish: Arc<Wish>) -> Self {
         let reader = wish.handle.shared().ring.reader_after(wish.start);
-        Self { reader, ready: wish.first.clone(), ended: false, wish }
+        Self { reader, ready: wish.first.clone(), over: None, ended: false, wish }
     }
 
     /// Another reader of this subscription, which begins where the subscription began. It unsubscribes when the last
@@ -170,9 +174,18 @@ impl Subscription {
             self.ready.push_back(TopicEvent::Snapshot(Arc::new(snapshot)));
         }
         let state = self.state();
-        // Whether it is over is read from the ring's newer events if they still say so, else here.
-        self.ended = matches!(state, SubscriptionState::Refused { .. } | SubscriptionState::Ended);
-        self.ready.push_back(TopicEvent::State(state));
+        if matches!(state, SubscriptionState::Refused { .. } | SubscriptionState::Ended) {
+            self.over = Some(state);
+        } else {
+            self.ready.push_back(TopicEvent::State(state));
+        }
+    }
+
+    /// The ring has nothing more: the end of a topic that was over when this fell behind.
+    fn finish(&mut self) -> Option<TopicEvent> {
+        let state = self.over.take()?;
+        self.ended = true;
+        Some(TopicEvent::State(state))
     }
 }
 
@@ -189,15 +202,14 @@ impl Stream for Subscription {
                 return Poll::Ready(None);
             }
             match Pin::new(&mut this.reader).poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return this.finish().map_or(Poll::Pending, |end| Poll::Ready(Some(end))),
+                Poll::Ready(None | Some(Next::Closed)) => return Poll::Ready(this.finish()),
                 Poll::Ready(Some(Next::Event { event, .. })) => {
                     if let Some(event) = this.take(event) {
                         return Poll::Ready(Some(event));
                     }
                 }
                 Poll::Ready(Some(Next::Lagged { skipped, .. })) => this.catch_up(skipped),
-                Poll::Ready(Some(Next::Closed)) => return Poll::Ready(None),
             }
         }
     }
@@ -210,7 +222,7 @@ impl Drop for Wish {
         let mut core = shared.lock();
         let id = core.new_id();
         let topic = std::mem::take(&mut self.topic);
-        core.machine.handle(now, Input::Command(id, Command::Unsubscribe { topic }));
+        shared.hand(&mut core, now, Input::Command(id, Command::Unsubscribe { topic }));
         drop(core);
         shared.waker.wake();
     }

@@ -3,14 +3,13 @@
 //! One task polls its own sockets. Everything that is ready is handled before anyone is woken, and the machine's lock
 //! is never held while foreign code (a token provider) runs.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::shared::{Core, Shared};
+use super::shared::{Core, Pending, Shared};
 use super::{HttpAnswer, Incoming, Platform, Socket};
 use crate::client::{Confirmed, Event, Message, TokenFuture, TokenProvider, TopicSnapshot};
 use crate::command::{CommandError, CommandId, Reply};
@@ -47,6 +46,14 @@ enum Turn {
     Closing,
 }
 
+/// Tells callers their outcomes. Their wakers are foreign code: no lock is held.
+pub(crate) fn tell(outcomes: Vec<(Pending, Result<Confirmed, CommandError>)>) {
+    for (pending, result) in outcomes {
+        // A caller that has gone away no longer cares.
+        let _ = pending.send.send(result);
+    }
+}
+
 /// The future that runs a client to its end.
 pub(crate) struct Driver<P: Platform> {
     platform: P,
@@ -56,10 +63,7 @@ pub(crate) struct Driver<P: Platform> {
     calls: Vec<(HttpId, Work<Result<HttpAnswer, HttpError>>)>,
     token: Option<(u32, TokenFuture)>,
     timer: Option<(u64, Work<()>)>,
-    /// Outputs taken from the machine that are to be carried out without its lock.
-    outputs: Vec<Output>,
     frames: u32,
-    held: BTreeMap<FrameId, Arc<Message>>,
 }
 
 impl<P: Platform> Driver<P> {
@@ -72,9 +76,7 @@ impl<P: Platform> Driver<P> {
             calls: Vec::new(),
             token: None,
             timer: None,
-            outputs: Vec::new(),
             frames: 0,
-            held: BTreeMap::new(),
         }
     }
 
@@ -85,13 +87,15 @@ impl<P: Platform> Driver<P> {
         busy |= self.poll_calls(cx, now);
         busy |= self.poll_token(cx, now);
         busy |= self.poll_timer(cx, now);
-        let shared = Arc::clone(&self.shared);
-        {
-            let mut core = shared.lock();
-            self.drain(&mut core, None);
-        }
-        busy |= !self.outputs.is_empty();
-        for output in std::mem::take(&mut self.outputs) {
+        let (outputs, outcomes) = {
+            let mut core = self.shared.lock();
+            core.drain(&self.shared, None);
+            (std::mem::take(&mut core.outputs), std::mem::take(&mut core.outcomes))
+        };
+        busy |= !outputs.is_empty();
+        // First, as a token provider may panic.
+        tell(outcomes);
+        for output in outputs {
             self.carry_out(output, now);
         }
         busy
@@ -158,8 +162,8 @@ impl<P: Platform> Driver<P> {
                     return Turn::Gone;
                 }
             }
-            self.drain(core, None);
-            if self.outputs.iter().any(|output| matches!(output, Output::Close(..))) {
+            core.drain(shared, None);
+            if core.outputs.iter().any(|output| matches!(output, Output::Close(..))) {
                 return Turn::Closing;
             }
         }
@@ -194,13 +198,13 @@ impl<P: Platform> Driver<P> {
                 core.keep_raw(message);
             }
             if verdict.has(Verdict::HOLD) {
-                self.held.insert(id, Arc::clone(message));
+                core.held.insert(id, Arc::clone(message));
             } else if verdict.has(Verdict::DELIVER) {
                 core.push(&self.shared, Event::Message(Arc::clone(message)));
             }
         }
         if verdict.has(Verdict::POLL) {
-            self.drain(core, message.as_ref().map(|message| (id, message)));
+            core.drain(&self.shared, message.as_ref().map(|message| (id, message)));
         }
     }
 
@@ -221,7 +225,7 @@ impl<P: Platform> Driver<P> {
             let mut core = shared.lock();
             let result = result.map(|answer| core.read_answer(id, &answer));
             core.machine.handle(now, Input::Http(id, result));
-            self.drain(&mut core, None);
+            core.drain(&shared, None);
             core.bodies.remove(&id);
         }
         busy
@@ -263,84 +267,6 @@ impl<P: Platform> Driver<P> {
     }
 
     // --- outputs ----------------------------------------------------------------------------------------------
-
-    /// Takes what the machine wants done. What is about the app is done here, in order; the rest when the lock is
-    /// free. `current` is the frame whose payload a reply may name.
-    fn drain(&mut self, core: &mut Core, current: Option<(FrameId, &Arc<Message>)>) {
-        while let Some(output) = core.machine.poll() {
-            match output {
-                Output::Event(event) => self.tell(core, event),
-                Output::Release(frame, verdict) => {
-                    if let Some(message) = self.held.remove(&frame) {
-                        if verdict.has(Verdict::SNAPSHOT) {
-                            core.keep_raw(&message);
-                        }
-                        if verdict.has(Verdict::DELIVER) {
-                            core.push(&self.shared, Event::Message(message));
-                        }
-                    }
-                }
-                Output::Done(id, result) => Self::answer(core, id, result, current),
-                other => self.outputs.push(other),
-            }
-        }
-    }
-
-    fn answer(
-        core: &mut Core,
-        id: CommandId,
-        result: Result<Reply, CommandError>,
-        current: Option<(FrameId, &Arc<Message>)>,
-    ) {
-        let Some(pending) = core.pending.remove(&id) else { return };
-        let result = result.map(|reply| {
-            let message = current.filter(|(frame, _)| reply.frame == Some(*frame));
-            Confirmed {
-                message: message.map(|(_, message)| Arc::clone(message)),
-                answer: reply.http.and_then(|http| core.bodies.remove(&http)),
-                elapsed_ms: reply.elapsed,
-            }
-        });
-        // A caller that has gone away no longer cares.
-        let _ = pending.send.send(result);
-    }
-
-    fn tell(&mut self, core: &mut Core, event: MachineEvent) {
-        let event = match event {
-            MachineEvent::State(state) => {
-                tracing::debug!(target: "steadfast", state = state.name(), why = ?state.why().map(ToString::to_string), "state");
-                Event::State(state)
-            }
-            MachineEvent::Subscription { topic, state } => {
-                tracing::debug!(target: "steadfast", topic, state = state.name(), "subscription");
-                Event::Subscription { topic, state }
-            }
-            MachineEvent::Interview { session_id, state } => Event::Interview { session_id, state },
-            MachineEvent::Derived { topic, stage, progress, at, .. } => {
-                Event::RecoveredStage { topic, stage, progress, at }
-            }
-            MachineEvent::Snapshot { topic } => match core.snapshot(&topic) {
-                Some(snapshot) => Event::Snapshot(Arc::new(snapshot)),
-                None => return,
-            },
-            MachineEvent::Gap { topic, since, until, recovered } => {
-                Event::Gap { topic, since, until, recovered }
-            }
-            MachineEvent::Fetched { topic, http } => match core.bodies.remove(&http) {
-                Some(answer) => Event::Fetched { topic, answer: Arc::new(answer) },
-                None => return,
-            },
-            MachineEvent::ProtocolViolation(violation) => {
-                tracing::debug!(target: "steadfast", reason = violation.reason, "violation");
-                Event::ProtocolViolation(violation)
-            }
-            MachineEvent::Notice { kind, text } => {
-                tracing::debug!(target: "steadfast", kind = kind.name(), text, "notice");
-                Event::Notice { kind, text }
-            }
-        };
-        core.push(&self.shared, event);
-    }
 
     /// Does what concerns sockets, requests and the token provider.
     fn carry_out(&mut self, output: Output, now: Now) {
@@ -434,7 +360,15 @@ impl<P: Platform> Future for Driver<P> {
         if shared.take_pushed() {
             shared.ring.wake();
         }
-        if shared.lock().machine.state() == &crate::ConnectionState::Closed && this.outputs.is_empty() {
+        let mut core = shared.lock();
+        // A handle may have closed it since the last turn; what follows from that is still to be carried out.
+        core.drain(&shared, None);
+        let rest = !core.outputs.is_empty() || !core.outcomes.is_empty();
+        let closed = core.machine.state() == &crate::ConnectionState::Closed;
+        drop(core);
+        if rest {
+            cx.waker().wake_by_ref();
+        } else if closed {
             shared.end();
             return Poll::Ready(());
         }
@@ -443,6 +377,83 @@ impl<P: Platform> Future for Driver<P> {
 }
 
 impl Core {
+    /// Takes what the machine wants done. What is about the app is done here, in order; the rest when the lock is
+    /// free. `current` is the frame whose payload a reply may name.
+    pub(crate) fn drain(&mut self, shared: &Shared, current: Option<(FrameId, &Arc<Message>)>) {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::Event(event) => self.tell(shared, event),
+                Output::Release(frame, verdict) => {
+                    if let Some(message) = self.held.remove(&frame) {
+                        if verdict.has(Verdict::SNAPSHOT) {
+                            self.keep_raw(&message);
+                        }
+                        if verdict.has(Verdict::DELIVER) {
+                            self.push(shared, Event::Message(message));
+                        }
+                    }
+                }
+                Output::Done(id, result) => self.answer(id, result, current),
+                other => self.outputs.push(other),
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        id: CommandId,
+        result: Result<Reply, CommandError>,
+        current: Option<(FrameId, &Arc<Message>)>,
+    ) {
+        let Some(pending) = self.pending.remove(&id) else { return };
+        let result = result.map(|reply| {
+            let message = current.filter(|(frame, _)| reply.frame == Some(*frame));
+            Confirmed {
+                message: message.map(|(_, message)| Arc::clone(message)),
+                answer: reply.http.and_then(|http| self.bodies.remove(&http)),
+                elapsed_ms: reply.elapsed,
+            }
+        });
+        self.outcomes.push((pending, result));
+    }
+
+    fn tell(&mut self, shared: &Shared, event: MachineEvent) {
+        let event = match event {
+            MachineEvent::State(state) => {
+                tracing::debug!(target: "steadfast", state = state.name(), why = ?state.why().map(ToString::to_string), "state");
+                Event::State(state)
+            }
+            MachineEvent::Subscription { topic, state } => {
+                tracing::debug!(target: "steadfast", topic, state = state.name(), "subscription");
+                Event::Subscription { topic, state }
+            }
+            MachineEvent::Interview { session_id, state } => Event::Interview { session_id, state },
+            MachineEvent::Derived { topic, stage, progress, at, .. } => {
+                Event::RecoveredStage { topic, stage, progress, at }
+            }
+            MachineEvent::Snapshot { topic } => match self.snapshot(&topic) {
+                Some(snapshot) => Event::Snapshot(Arc::new(snapshot)),
+                None => return,
+            },
+            MachineEvent::Gap { topic, since, until, recovered } => {
+                Event::Gap { topic, since, until, recovered }
+            }
+            MachineEvent::Fetched { topic, http } => match self.bodies.remove(&http) {
+                Some(answer) => Event::Fetched { topic, answer: Arc::new(answer) },
+                None => return,
+            },
+            MachineEvent::ProtocolViolation(violation) => {
+                tracing::debug!(target: "steadfast", reason = violation.reason, "violation");
+                Event::ProtocolViolation(violation)
+            }
+            MachineEvent::Notice { kind, text } => {
+                tracing::debug!(target: "steadfast", kind = kind.name(), text, "notice");
+                Event::Notice { kind, text }
+            }
+        };
+        self.push(shared, event);
+    }
+
     /// Reads an answer's body as what was asked for, and keeps it for the outcome.
     fn read_answer(&mut self, id: HttpId, answer: &HttpAnswer) -> HttpReply {
         let HttpAnswer { status, retry_after, body } = answer;

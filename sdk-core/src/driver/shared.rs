@@ -11,7 +11,7 @@ use super::ring::Ring;
 use super::{MaybeSend, MaybeSync};
 use crate::client::{Confirmed, Event, Message};
 use crate::command::{Command, CommandError, CommandId};
-use crate::io::{HttpId, Input};
+use crate::io::{FrameId, HttpId, Input, Output};
 use crate::machine::Machine;
 use crate::messages::{Answer, Json};
 use crate::time::Now;
@@ -40,6 +40,12 @@ pub(crate) struct Core {
     pub(crate) bodies: BTreeMap<HttpId, Answer>,
     /// The last payload of each topic.
     pub(crate) raws: BTreeMap<Arc<str>, Json>,
+    /// Frames that the machine holds back.
+    pub(crate) held: BTreeMap<FrameId, Arc<Message>>,
+    /// What the machine wants done that is not about the app: the driver's work, without the lock.
+    pub(crate) outputs: Vec<Output>,
+    /// Outcomes that the driver tells without the lock.
+    pub(crate) outcomes: Vec<(Pending, Result<Confirmed, CommandError>)>,
     next_command: u32,
     pushed: bool,
 }
@@ -97,6 +103,9 @@ impl Shared {
             pending: BTreeMap::new(),
             bodies: BTreeMap::new(),
             raws: BTreeMap::new(),
+            held: BTreeMap::new(),
+            outputs: Vec::new(),
+            outcomes: Vec::new(),
             next_command: 0,
             pushed: false,
         };
@@ -118,8 +127,15 @@ impl Shared {
     /// Hands an input to the machine and lets the driver carry out what follows.
     pub(crate) fn input(&self, input: Input) {
         let now = self.clock.now();
-        self.lock().machine.handle(now, input);
+        self.hand(&mut self.lock(), now, input);
         self.waker.wake();
+    }
+
+    /// The same under a lock that is held already; whoever does it wakes the driver afterwards.
+    pub(crate) fn hand(&self, core: &mut Core, now: Now, input: Input) {
+        core.machine.handle(now, input);
+        // Nobody is left to carry anything out.
+        while self.has_ended() && core.machine.poll().is_some() {}
     }
 
     pub(crate) fn retain(&self) {
@@ -144,8 +160,17 @@ impl Shared {
 
     /// The driver has ended: whoever still waits learns it.
     pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-        let pending = std::mem::take(&mut self.lock().pending);
+        let now = self.clock.now();
+        let mut core = self.lock();
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            core.shut(now);
+            core.drain(self, None);
+        }
+        core.held.clear();
+        core.outputs.clear();
+        let (pending, outcomes) = (std::mem::take(&mut core.pending), std::mem::take(&mut core.outcomes));
+        drop(core);
+        super::run::tell(outcomes);
         drop(pending);
         self.ring.close();
     }
