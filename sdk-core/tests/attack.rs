@@ -903,11 +903,118 @@ async fn long_notices_do_not_fill_the_memory() {
     while let Ok(Some(event)) = timeout(Duration::from_millis(200), events.next()).await {
         match event {
             steadfast::client::Event::Notice { text, .. } => {
-                (kept, notices) = (kept + text.len(), notices + 1)
+                (kept, notices) = (kept + text.len(), notices + 1);
             }
             steadfast::client::Event::Message(message) => kept += message.raw.as_str().len(),
             _ => {}
         }
     }
     assert!(notices > 0 && kept <= 2 * 1024 * 1024, "{notices} notices, {kept} bytes");
+}
+
+#[test]
+fn a_request_with_a_token_that_looks_expired_is_sent_and_the_provider_left_alone() {
+    let mut config = Config::new(Service::DocProc, Endpoint::Development);
+    config.token = TokenSource::Provider;
+    let mut rig = Rig::new(config);
+    let request = Request::Session { session_id: "s1".into() };
+    let delivery = steadfast::Delivery::WaitReady { ttl: 30_000 };
+    rig.take(Input::Command(CommandId(5), Command::Request(request, delivery)));
+    let mut asked = 0;
+    for _ in 0..10 {
+        let outputs = std::mem::take(&mut rig.outputs);
+        for output in outputs {
+            match output {
+                Output::FetchToken { generation, .. } => {
+                    asked += 1;
+                    let token = Token { text: "old".into(), expires_at: Some(1_000) };
+                    rig.take(Input::Token(generation, Ok(token)));
+                }
+                Output::Http(..) => {
+                    assert_eq!(asked, 1);
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+    panic!("asked {asked} times and sent nothing");
+}
+
+#[test]
+fn tokens_that_live_for_seconds_hold_nothing_up_for_ever() {
+    let mut config = Config::new(Service::Charisma, Endpoint::Development);
+    config.token = TokenSource::Provider;
+    let mut rig = Rig::new(config);
+    rig.subscribe("s1");
+    let mut sent = false;
+    for n in 0..600 {
+        let outputs = std::mem::take(&mut rig.outputs);
+        for output in outputs {
+            match output {
+                Output::FetchToken { generation, .. } => {
+                    let token =
+                        Token { text: format!("t{n}").into(), expires_at: Some(rig.now.unix + 8_000) };
+                    rig.take(Input::Token(generation, Ok(token)));
+                }
+                Output::Open(socket, _) => drop(rig.take(Input::Opened(socket))),
+                Output::Send(socket, text) if text.expose().contains("authenticate") => {
+                    rig.frame(socket, r#"{"type":"authenticated"}"#);
+                }
+                Output::Send(_, text) => sent |= text.expose().contains("subscribe"),
+                _ => {}
+            }
+        }
+        rig.pass(100);
+    }
+    assert!(sent, "a minute has passed");
+}
+
+#[tokio::test]
+async fn what_is_sent_raw_is_one_json_value_whichever_way_it_is_asked() {
+    let url = docproc(Vec::new()).await;
+    let handle = Handle::new(Options::new(Service::DocProc, Endpoint::Url(url))).unwrap();
+    handle.connect();
+    soon(handle.ready()).await.unwrap();
+    for payload in ["1],[2", "{", "{}{}", "\u{1}"] {
+        let request = Request::SendRaw { kind: "k".into(), payload: payload.into() };
+        let error = soon(handle.request(request)).await.err().map(|error| error.kind);
+        assert_eq!(error, Some(steadfast::CommandErrorKind::Invalid), "{payload}");
+    }
+    soon(handle.request(Request::SendRaw { kind: "k".into(), payload: " {} ".into() })).await.unwrap();
+    soon(handle.request(Request::SendRaw { kind: "k".into(), payload: "".into() })).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_readers_skip_is_counted() {
+    let frames: Vec<_> = (0..200).map(|n| progress("PROCESSING", n)).collect();
+    let mut options = Options::new(Service::DocProc, Endpoint::Url(docproc(frames).await));
+    options.ring_events = 16;
+    let handle = Handle::new(options).unwrap();
+    let mut subscription = handle.subscribe("s1").unwrap();
+    while handle.stats().frames_in < 200 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    sleep(Duration::from_millis(50)).await;
+    let Some(TopicEvent::Lagged { skipped }) = soon(subscription.next()).await else { panic!() };
+    assert_eq!(handle.stats().skipped, skipped);
+    let before = subscription.position();
+    soon(subscription.next()).await;
+    assert!(before > 0 && subscription.position() >= before);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_a_host() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut peer = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while peer.next().await.is_some() {}
+    });
+    let handle =
+        Handle::new(Options::new(Service::Charisma, Endpoint::Url(format!("ws://[::1]:{port}"))).token("t"))
+            .unwrap();
+    handle.connect();
+    soon(handle.ready()).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! The handle of a client of any service.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
 
@@ -122,6 +123,19 @@ impl Handle {
 
     /// Sends a request with a delivery of your choice.
     pub fn request_with(&self, request: Request, delivery: Delivery) -> Pending {
+        if let Request::SendRaw { payload, .. } = &request
+            && !payload.expose().is_empty()
+            && let Err(error) = crate::messages::Json::parse(payload.expose())
+        {
+            let error = CommandError {
+                kind: crate::CommandErrorKind::Invalid,
+                code: None,
+                message: format!("payload: it is not one JSON value: {error}"),
+                retryable: false,
+                sent: crate::Sent::No,
+            };
+            return Pending::refused(&self.shared, error);
+        }
         Pending::submit(&self.shared, Command::Request(request, delivery))
     }
 
@@ -132,18 +146,6 @@ impl Handle {
         kind: impl Into<String>,
         payload: impl Into<String>,
     ) -> Result<Confirmed, CommandError> {
-        let payload = payload.into();
-        if !payload.is_empty()
-            && let Err(error) = crate::messages::Json::parse(&payload)
-        {
-            return Err(CommandError {
-                kind: crate::CommandErrorKind::Invalid,
-                code: None,
-                message: format!("payload: it is not one JSON value: {error}"),
-                retryable: false,
-                sent: crate::Sent::No,
-            });
-        }
         self.request(Request::SendRaw { kind: kind.into(), payload: Secret::new(payload) }).await
     }
 
@@ -164,7 +166,7 @@ impl Handle {
 
     /// What the client has counted.
     pub fn stats(&self) -> Stats {
-        self.shared.lock().machine.stats()
+        Stats { skipped: self.shared.skipped.load(Ordering::Relaxed), ..self.shared.lock().machine.stats() }
     }
 
     /// The network changed, or came or went.

@@ -37,6 +37,17 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// A command that is refused here.
+    pub(crate) fn refused(shared: &Arc<Shared>, error: CommandError) -> Self {
+        let (send, receive) = oneshot::channel();
+        // The other end is right here.
+        let _ = send.send(Err(error));
+        let id = shared.lock().new_id();
+        Self { shared: Arc::clone(shared), id, outcome: Some(receive) }
+    }
+}
+
 impl Future for Pending {
     type Output = Result<Confirmed, CommandError>;
 

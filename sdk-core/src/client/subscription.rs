@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
@@ -113,6 +114,11 @@ impl Subscription {
         &self.wish.topic
     }
 
+    /// The number of the last event of the client that this has read; it only rises.
+    pub fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
     /// The state of the subscription.
     pub fn state(&self) -> SubscriptionState {
         self.wish
@@ -169,6 +175,7 @@ impl Subscription {
 
     /// It fell behind: what it missed is made up for by the state as it is now. [rules §2.14]
     fn catch_up(&mut self, skipped: u64) {
+        self.wish.handle.shared().skipped.fetch_add(skipped, Ordering::Relaxed);
         self.ready.push_back(TopicEvent::Lagged { skipped });
         if let Some(snapshot) = self.snapshot() {
             self.ready.push_back(TopicEvent::Snapshot(Arc::new(snapshot)));
@@ -259,6 +266,7 @@ impl Events {
 
     fn catch_up(&mut self, skipped: u64) {
         let core = self.handle.shared().lock();
+        self.handle.shared().skipped.fetch_add(skipped, Ordering::Relaxed);
         self.ready.push_back(Event::Lagged { skipped });
         self.ready.push_back(Event::State(core.machine.state().clone()));
         let topics: Vec<(String, SubscriptionState)> =

@@ -1,7 +1,7 @@
 //! What a client's handles and its driver share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) ring: Ring<Event>,
     pub(crate) waker: AtomicWaker,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Events that readers have missed.
+    pub(crate) skipped: AtomicU64,
     handles: AtomicUsize,
     ended: AtomicBool,
 }
@@ -114,6 +116,7 @@ impl Shared {
             ring,
             waker: AtomicWaker::new(),
             clock,
+            skipped: AtomicU64::new(0),
             handles: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         })

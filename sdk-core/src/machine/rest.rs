@@ -26,7 +26,7 @@ impl Machine {
     /// Whether a REST request has the token it needs, or needs none.
     pub(super) fn rest_has_token(&self, request: &Request) -> bool {
         let needs_none = matches!(request, Request::Login { .. } | Request::ServerHealth);
-        let expired = |at: u64| at <= self.now.unix;
+        let expired = |at: u64| at <= self.now.unix && !self.tokens.suspect;
         needs_none
             || !self.tokens.has_provider()
             || self.tokens.current.as_ref().is_some_and(|token| !token.expires_at.is_some_and(expired))

@@ -27,6 +27,11 @@ pub(super) struct Tokens {
     /// When to ask ahead of the expiry.
     pub refresh_at: Option<u64>,
     pub last_ahead: Option<u64>,
+    /// How long before its expiry the token in use counts as expiring, ms: one that lives for seconds only has to be
+    /// used in them.
+    margin: u64,
+    /// The token in use looked expired when it came: there is no better one, and the server decides.
+    pub suspect: bool,
 }
 
 impl Tokens {
@@ -43,6 +48,8 @@ impl Tokens {
             generation: 0,
             refresh_at: None,
             last_ahead: None,
+            margin: u64::MAX,
+            suspect: false,
         }
     }
 
@@ -60,12 +67,14 @@ impl Tokens {
         {
             let left = expires_at.saturating_sub(now.unix);
             plausible = left > 0;
+            self.margin = ms(timings.refresh_margin).min(left / 2);
             if plausible {
                 let margin = ms(timings.refresh_margin).max(left / 10);
                 let wait = left.saturating_sub(margin).max(ms(timings.refresh_interval).min(left / 2));
                 self.refresh_at = Some(now.mono + wait);
             }
         }
+        self.suspect = !plausible;
         self.current = Some(token);
         plausible
     }
@@ -73,8 +82,8 @@ impl Tokens {
     /// Whether the token in use expires within the margin and a new one is on its way or due.
     pub(super) fn is_being_renewed(&self, timings: &Timings, now: Now) -> bool {
         let Some(expires_at) = self.current.as_ref().and_then(|token| token.expires_at) else { return false };
-        let close =
-            expires_at <= now.unix.saturating_add(ms(timings.refresh_margin)) && expires_at > now.unix;
+        let margin = ms(timings.refresh_margin).min(self.margin);
+        let close = expires_at <= now.unix.saturating_add(margin) && expires_at > now.unix;
         close && (self.flight.is_some() || self.refresh_at.is_some())
     }
 }
