@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] | ["test", "--help" | "-h"] => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
         ["test", "--list"] => {
             for part in PARTS {
                 println!("{:<12}{}", part.name, part.about);
@@ -44,10 +48,6 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
-        [] | ["help" | "--help" | "-h"] => {
-            println!("{HELP}");
-            ExitCode::SUCCESS
-        }
         other => fail(&format!("there is no task `{}`\n\n{HELP}", other.join(" "))),
     }
 }
