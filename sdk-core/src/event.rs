@@ -101,11 +101,14 @@ pub struct Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
-        if let Some(code) = &self.code {
+        let mut last = self.text.as_str();
+        if let Some(code) = self.code.as_deref().filter(|code| !self.text.ends_with(code)) {
             write!(f, " ({code})")?;
+            last = ")";
         }
         if !self.help.is_empty() {
-            write!(f, ". {}", self.help)?;
+            f.write_str(if last.ends_with(['.', '!', '?']) { " " } else { ". " })?;
+            f.write_str(self.help)?;
         }
         Ok(())
     }

@@ -42,6 +42,8 @@
 //! Commands (`submit_answer`, `respond_to_clarification` and the others of `client::Client`) end in exactly one
 //! outcome: a reply or a [`CommandError`] that says whether it was sent.
 //!
+//! Notes such as \[devcontext §2\] name a section of the protocols' pages, `docs/protocols` in the repository.
+//!
 //! # For hosts: the run loop of the machine
 //!
 //! All decisions are made by a [`Machine`] without sockets, clocks, threads or randomness of its own. Inputs and the

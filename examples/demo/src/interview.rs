@@ -21,7 +21,9 @@ pub(crate) async fn hold(scene: &Scene, client: &DevContextClient, analysis: &st
     let started = client.start_interview(analysis, SessionType::Practice).await?;
     let mut interview = client.session(&started.session_id)?;
     let mut total = started.total_questions.and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
-    scene.screen.say(ME, &format!("an interview of {total} questions begins"));
+    scene
+        .screen
+        .say(ME, &format!("an interview of {total} questions begins; an answer may lead to one more"));
     let first = started.first_question.ok_or("an interview without a question")?;
     let mut next = first.question_id.zip(first.question);
     let mut answered = 0;

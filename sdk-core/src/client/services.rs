@@ -380,7 +380,8 @@ impl Client<DevContext> {
     }
 
     /// Begins an interview about an analysis. Follow it with [`session`](Client::session) and its `session_id`; it is
-    /// resumed by itself after a reconnect. [devcontext §2]
+    /// resumed by itself after a reconnect. The first question is in the reply; the others arrive there as
+    /// `NextQuestion` or `FollowUpQuestion`, and the end as `InterviewComplete`. [devcontext §2]
     pub async fn start_interview(
         &self,
         analysis_id: impl Into<String>,

@@ -10,6 +10,7 @@ use super::{Machine, Stats};
 use crate::dialect::RateScope;
 use crate::event::{ConnectionState, SubscriptionState, WhyKind};
 use crate::json;
+use crate::snapshot::Phase;
 use crate::time::format_instant;
 
 /// A report that can be pasted into a ticket.
@@ -68,7 +69,11 @@ impl Machine {
         }
         for (name, topic) in &self.topics {
             let state = topic.state();
-            let mut entry = format!("topic {name}: {}, {}", state.name(), topic.snapshot.phase.name());
+            let mut entry = format!("topic {name}: {}", state.name());
+            // A phase of `waiting` says no more than that nothing was heard yet.
+            if topic.snapshot.phase != Phase::Waiting || topic.snapshot.progress.is_some() {
+                let _ = write!(entry, ", {}", topic.snapshot.phase.name());
+            }
             if let Some(progress) = topic.snapshot.progress {
                 let _ = write!(entry, " {} %", (progress * 100.0 + 0.5) as u32);
             }

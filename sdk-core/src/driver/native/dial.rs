@@ -28,9 +28,9 @@ pub(super) async fn dial(shared: &Arc<Shared>, target: &Target) -> Result<Stream
     let addresses = tokio::net::lookup_host((host, target.port)).await.map_err(|error| {
         DisconnectReason::Network(format!("the name {host} could not be resolved: {error}"))
     })?;
-    let tcp = connect_any(addresses.collect()).await.map_err(|error| {
-        DisconnectReason::Network(format!("no connection to {host}:{}: {error}", target.port))
-    })?;
+    let tcp = connect_any(addresses.collect())
+        .await
+        .map_err(|error| DisconnectReason::Network(format!("{host}:{}: {error}", target.port)))?;
     // Messages are small and wanted at once. A socket that can't be told is still a socket.
     let _ = tcp.set_nodelay(true);
     if !target.secure {
