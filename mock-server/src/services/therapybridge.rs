@@ -44,6 +44,8 @@ const STAGES: [(&str, u8, &str); 12] = [
     ("extracting_notes", 95, "Generating clinical notes..."),
     ("processed", 100, "Session processed"),
 ];
+/// How many steps each of them takes.
+const STEPS: f32 = 0.75;
 /// Where a session that fails or crashes does so: during the transcription.
 const MISHAP: usize = 6;
 
@@ -58,7 +60,7 @@ impl Personality for TherapyBridge {
     fn flow(&self, world: &World, _: &str, meaning: Option<Meaning>) -> Vec<Beat> {
         let mut beats = Vec::new();
         for (position, (status, progress, message)) in STAGES.into_iter().enumerate() {
-            beats.push(Beat::Wait(0.75));
+            beats.push(Beat::Wait(STEPS));
             if position == MISHAP && meaning == Some(Meaning::Crash) {
                 beats.push(Beat::Crash);
             }
@@ -69,7 +71,8 @@ impl Personality for TherapyBridge {
                 beats.push(Beat::Emit(Frame::new("failed", body)));
                 return beats;
             }
-            let left = (STAGES.len() - 1 - position) as u64 * 10;
+            let stages = (STAGES.len() - 1 - position) as u32;
+            let left = (world.options.step.mul_f32(STEPS) * stages).as_secs_f64().ceil() as u64;
             let body = json!({"status": status, "progress": progress, "message": message,
                 "estimated_time_remaining": (left > 0).then_some(left)});
             beats.push(Beat::Emit(Frame::new(status, body)));
