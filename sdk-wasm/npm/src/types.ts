@@ -67,6 +67,9 @@ export interface Item {
   updatedAt?: number;
 }
 
+/** The data of any message of a service. */
+export type Payload<S extends Service = Service> = S extends Service ? Services[S][keyof Services[S]] : never;
+
 /** The last known picture of a topic, one shape for all services. */
 export interface Snapshot<S extends Service = Service> {
   topic: string;
@@ -88,7 +91,7 @@ export interface Snapshot<S extends Service = Service> {
   /** The things the topic holds. */
   items: Item[];
   /** The data of the last message that changed it. */
-  raw?: Services[S][keyof Services[S]];
+  raw?: Payload<S>;
 }
 
 /** What all messages have in common. */
