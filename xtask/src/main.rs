@@ -2,6 +2,7 @@
 
 mod bindings;
 mod counts;
+mod demo_web;
 mod deps;
 mod foreign;
 mod needs;
@@ -23,7 +24,8 @@ cargo xtask test <part>…      only these parts
 cargo xtask test --list       the parts, in the order in which they run
 cargo xtask deps              the core's dependencies against the list in ARCHITECTURE.md
 cargo xtask targets           cargo check for every platform
-cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm";
+cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
+cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
             Ok(parts) => test(&parts),
             Err(error) => fail(&error),
         },
+        ["demo-web"] => test(&[&Part { name: "demo-web", about: "the demo page", run: demo_web::run }]),
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
         other => fail(&format!("there is no task `{}`\n\n{HELP}", other.join(" "))),
     }

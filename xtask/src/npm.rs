@@ -1,9 +1,9 @@
 //! The npm package: generated sources, the module in WASM, bundles, sizes, and its tests from the packed tarball.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::needs;
 use crate::shell::{Session, cargo, program, root, target_folder};
+use crate::{demo_web, needs};
 
 const PACKAGE: &str = "sdk-wasm/npm";
 const TESTS: &str = "tests/js";
@@ -18,23 +18,32 @@ pub(crate) fn pack(session: &mut Session) {
 pub(crate) fn check(session: &mut Session) {
     session.run(&mut cargo(["run", "--quiet", "-p", "steadfast-generate", "--", "--check", GENERATED]));
     let Some(target) = session.check(target_folder()) else { return };
-    let ready = session.check(needs::node_modules(Path::new(TESTS))).is_some();
+    let ready = session.check(needs::tools(&[needs::CHROMIUM])).is_some()
+        && session.check(needs::node_modules(Path::new(TESTS))).is_some();
     // Whether it is small enough is for `cargo xtask npm` to say; here it has to work.
     let built = build(session, &["--no-budget"]);
     let server = session.run(&mut cargo(["build", "-p", "steadfast-mock-server"])).is_some();
     if !(ready && built && server) {
         return;
     }
-    let tarball = root().join("target/npm/steadfast-0.1.0.tgz");
+    let tarball = tarball();
     let mut install = program("npm", ["install", "--no-save", "--no-audit", "--no-fund"]);
     if session.run(install.arg(&tarball).current_dir(TESTS)).is_none() {
+        return;
+    }
+    if !demo_web::built(session) {
         return;
     }
     let mut tests = program("npm", ["test", "--silent"]);
     session.run(tests.current_dir(TESTS).env("STEADFAST_MOCK", target.join("debug/mock-server")));
 }
 
-fn build(session: &mut Session, options: &[&str]) -> bool {
+/// Where the packed package is.
+pub(crate) fn tarball() -> PathBuf {
+    root().join("target/npm").join(concat!("steadfast-", env!("CARGO_PKG_VERSION"), ".tgz"))
+}
+
+pub(crate) fn build(session: &mut Session, options: &[&str]) -> bool {
     let Some(target) = session.check(target_folder()) else { return false };
     if session.check(needs::targets(&["wasm32-unknown-unknown"])).is_none()
         || session.check(needs::node_modules(Path::new(PACKAGE))).is_none()

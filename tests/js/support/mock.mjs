@@ -13,9 +13,10 @@ export function token({ sub = 'u1', role = 'facilitator', ttl = '1h' } = {}) {
   return execFileSync(binary, ['token', '--sub', sub, '--role', role, '--ttl', ttl]).toString().trim();
 }
 
-/** Starts a server; `stop()` ends it. */
+/** Starts a server; `stop()` ends it. Its steps are 60 ms unless the options say otherwise. */
 export async function startMock(...options) {
-  const child = spawn(binary, ['serve', '--port', '0', '--step', '60ms', ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const step = options.includes('--step') ? [] : ['--step', '60ms'];
+  const child = spawn(binary, ['serve', '--port', '0', ...step, ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
   const port = await new Promise((resolve, reject) => {
     let out = '';
     child.stdout.on('data', (data) => {
