@@ -94,6 +94,7 @@ pub struct Snapshot {
     pub updated_at: Option<f64>,
     /// Since when the picture may be old because the topic is not live, Unix ms.
     pub stale_since: Option<u64>,
-    /// The things the topic holds, at most 256, the oldest finished first out.
+    /// The things the topic holds, at most 256 (a setting), the oldest finished first out; one whose id is over 256
+    /// bytes is left out. Texts over 4 KiB, here and above, are cut and end in `…`; the message has them whole.
     pub items: Vec<Item>,
 }

@@ -7,6 +7,8 @@ mod support;
 
 #[path = "native_socket/canary.rs"]
 mod canary;
+#[path = "native_socket/client.rs"]
+mod client;
 #[path = "native_socket/dialing.rs"]
 mod dialing;
 #[path = "native_socket/frames.rs"]

@@ -1,7 +1,6 @@
 //! The handle of a client of any service.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
 
@@ -43,7 +42,7 @@ impl Handle {
 
     /// Makes a client on any host.
     pub fn with_platform<P: Platform + Clone>(options: Options, platform: P) -> Result<Self, ConfigError> {
-        let Options { mut config, ring_events, ring_bytes, provider, .. } = options;
+        let Options { mut config, ring_events, ring_bytes, log_frames, provider, .. } = options;
         if config.seed == 0 {
             config.seed = random_seed();
         }
@@ -55,7 +54,7 @@ impl Handle {
         }
         let machine = Machine::new(config, platform.caps())?;
         let clock: Arc<dyn Clock> = Arc::new(platform.clone());
-        let shared = Shared::new(machine, Ring::new(ring_events, ring_bytes), clock);
+        let shared = Shared::new(machine, Ring::new(ring_events, ring_bytes), clock, log_frames);
         let handle = Self::of(&shared);
         let spawner = platform.clone();
         spawner.spawn(Driver::new(platform, shared, provider));
@@ -166,7 +165,7 @@ impl Handle {
 
     /// What the client has counted.
     pub fn stats(&self) -> Stats {
-        Stats { skipped: self.shared.skipped.load(Ordering::Relaxed), ..self.shared.lock().machine.stats() }
+        self.shared.lock().machine.stats()
     }
 
     /// The network changed, or came or went.

@@ -27,6 +27,8 @@ pub struct Options {
     pub ring_events: usize,
     /// How many bytes of events are kept for slow readers. Default: 1 MiB.
     pub ring_bytes: usize,
+    /// Whether the text of frames is logged too, at level TRACE and without tokens: it may be personal. Default: false.
+    pub log_frames: bool,
     pub(crate) provider: Option<Arc<dyn TokenProvider>>,
 }
 
@@ -69,6 +71,7 @@ impl From<Config> for Options {
             native: crate::driver::native::NativeOptions::default(),
             ring_events: DEFAULT_EVENTS,
             ring_bytes: DEFAULT_BYTES,
+            log_frames: false,
             provider: None,
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
@@ -175,7 +174,7 @@ impl Subscription {
 
     /// It fell behind: what it missed is made up for by the state as it is now. [rules §2.14]
     fn catch_up(&mut self, skipped: u64) {
-        self.wish.handle.shared().skipped.fetch_add(skipped, Ordering::Relaxed);
+        self.wish.handle.shared().lock().machine.count_skipped(skipped);
         self.ready.push_back(TopicEvent::Lagged { skipped });
         if let Some(snapshot) = self.snapshot() {
             self.ready.push_back(TopicEvent::Snapshot(Arc::new(snapshot)));
@@ -265,8 +264,8 @@ impl Events {
     }
 
     fn catch_up(&mut self, skipped: u64) {
-        let core = self.handle.shared().lock();
-        self.handle.shared().skipped.fetch_add(skipped, Ordering::Relaxed);
+        let mut core = self.handle.shared().lock();
+        core.machine.count_skipped(skipped);
         self.ready.push_back(Event::Lagged { skipped });
         self.ready.push_back(Event::State(core.machine.state().clone()));
         let topics: Vec<(String, SubscriptionState)> =

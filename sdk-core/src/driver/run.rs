@@ -4,6 +4,7 @@
 //! is never held while foreign code (a token provider) runs.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -54,6 +55,17 @@ pub(crate) fn tell(outcomes: Vec<(Pending, Result<Confirmed, CommandError>)>) {
     }
 }
 
+/// Runs code of the app's token provider. That it panics is a failure like any other; what it said may hold a token and
+/// is not repeated. [rules §2.6.2]
+fn survive<T>(code: impl FnOnce() -> T) -> Result<T, TokenError> {
+    // What a panic may have left half-done is the provider's own, which is asked anew.
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        drop(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+        tracing::error!(target: "steadfast", "the token provider panicked");
+        TokenError::Unavailable("the token provider panicked".into())
+    })
+}
+
 /// The future that runs a client to its end.
 pub(crate) struct Driver<P: Platform> {
     platform: P,
@@ -93,7 +105,6 @@ impl<P: Platform> Driver<P> {
             (std::mem::take(&mut core.outputs), std::mem::take(&mut core.outcomes))
         };
         busy |= !outputs.is_empty();
-        // First, as a token provider may panic.
         tell(outcomes);
         for output in outputs {
             self.carry_out(output, now);
@@ -173,6 +184,9 @@ impl<P: Platform> Driver<P> {
 
     fn text(&mut self, core: &mut Core, socket: SocketId, text: &str, now: Now) {
         let service = core.machine.service();
+        if core.log_frames {
+            tracing::trace!(target: "steadfast", socket = socket.0, text = core.machine.redact(text), "received");
+        }
         let frame = match messages::read(service, text) {
             Ok(frame) => frame,
             Err(violation) => return core.machine.handle(now, Input::Malformed(socket, violation)),
@@ -233,10 +247,15 @@ impl<P: Platform> Driver<P> {
 
     fn poll_token(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let Some((generation, work)) = &mut self.token else { return false };
-        let Poll::Ready(result) = work.as_mut().poll(cx) else { return false };
+        let result = match survive(|| work.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(result)) => result,
+            Err(panicked) => Err(panicked),
+        };
         let generation = *generation;
-        self.token = None;
-        let result = result.map(Token::read);
+        // It holds what the app put into it, whose end may panic as well.
+        let spent = self.token.take();
+        let result = survive(|| drop(spent)).and(result).map(Token::read);
         self.shared.lock().machine.handle(now, Input::Token(generation, result));
         true
     }
@@ -279,8 +298,10 @@ impl<P: Platform> Driver<P> {
                 self.wires.push((id, Wire::Dialing(Box::pin(dial))));
             }
             Output::Send(id, text) => {
+                let text = text.expose();
+                tracing::trace!(target: "steadfast", socket = id.0, bytes = text.len(), text = self.logged(text), "sent");
                 if let Some(socket) = self.open_socket(id) {
-                    socket.send(text.expose());
+                    socket.send(text);
                 }
             }
             Output::Ping(id) => {
@@ -304,16 +325,25 @@ impl<P: Platform> Driver<P> {
             Output::Abort(id) => self.calls.retain(|(own, _)| *own != id),
             Output::FetchToken { generation, force } => {
                 tracing::debug!(target: "steadfast", force, "token asked");
-                match &self.provider {
-                    Some(provider) => self.token = Some((generation, provider.token(force))),
-                    None => {
-                        let error = TokenError::Denied("there is no token provider".into());
+                let asked = match &self.provider {
+                    Some(provider) => survive(|| provider.token(force)),
+                    None => Err(TokenError::Denied("there is no token provider".into())),
+                };
+                match asked {
+                    Ok(work) => self.token = Some((generation, work)),
+                    Err(error) => {
                         self.shared.lock().machine.handle(now, Input::Token(generation, Err(error)));
                     }
                 }
             }
             Output::Done(..) | Output::Release(..) | Output::Event(_) => {}
         }
+    }
+
+    /// The text of a frame as it is logged: only by option, and without the token. [rules §2.15]
+    fn logged(&self, text: &str) -> Option<String> {
+        let core = self.shared.lock();
+        core.log_frames.then(|| core.machine.redact(text))
     }
 
     fn open_socket(&mut self, id: SocketId) -> Option<&mut P::Socket> {
@@ -325,7 +355,7 @@ impl<P: Platform> Driver<P> {
 }
 
 impl<P: Platform> Drop for Driver<P> {
-    /// Its runtime has gone, or a token provider has panicked: whoever waits learns that nothing more will come.
+    /// Its runtime has gone: whoever waits learns that nothing more will come.
     fn drop(&mut self) {
         self.shared.end();
     }
@@ -410,7 +440,7 @@ impl Core {
             let message = current.filter(|(frame, _)| reply.frame == Some(*frame));
             Confirmed {
                 message: message.map(|(_, message)| Arc::clone(message)),
-                answer: reply.http.and_then(|http| self.bodies.remove(&http)),
+                answer: reply.http.and_then(|http| self.bodies.remove(&http)).map(|(answer, _)| answer),
                 elapsed_ms: reply.elapsed,
             }
         });
@@ -438,10 +468,12 @@ impl Core {
             MachineEvent::Gap { topic, since, until, recovered } => {
                 Event::Gap { topic, since, until, recovered }
             }
-            MachineEvent::Fetched { topic, http } => match self.bodies.remove(&http) {
-                Some(answer) => Event::Fetched { topic, answer: Arc::new(answer) },
-                None => return,
-            },
+            MachineEvent::Fetched { topic, http } => {
+                let Some((answer, len)) = self.bodies.remove(&http) else { return };
+                let event = Event::Fetched { topic, answer: Arc::new(answer) };
+                // As of a message: typed fields take about as much as the text they were read from.
+                return self.push_sized(shared, event, 256 + 2 * len);
+            }
             MachineEvent::ProtocolViolation(violation) => {
                 tracing::debug!(target: "steadfast", reason = violation.reason, "violation");
                 Event::ProtocolViolation(violation)
@@ -466,7 +498,7 @@ impl Core {
         }
         match self.machine.request_of(id).map(|request| Answer::read(request, &text)) {
             Some(Ok(answer)) => {
-                self.bodies.insert(id, answer);
+                self.bodies.insert(id, (answer, text.len()));
                 reply.readable = true;
             }
             Some(Err(Violation { reason, .. })) => {

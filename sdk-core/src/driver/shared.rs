@@ -1,7 +1,7 @@
 //! What a client's handles and its driver share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
@@ -36,8 +36,8 @@ pub(crate) struct Pending {
 pub(crate) struct Core {
     pub(crate) machine: Machine,
     pub(crate) pending: BTreeMap<CommandId, Pending>,
-    /// Bodies of answers until their outcome is told.
-    pub(crate) bodies: BTreeMap<HttpId, Answer>,
+    /// Bodies of answers until their outcome is told, with the length of their text.
+    pub(crate) bodies: BTreeMap<HttpId, (Answer, usize)>,
     /// The last payload of each topic.
     pub(crate) raws: BTreeMap<Arc<str>, Json>,
     /// Frames that the machine holds back.
@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) outputs: Vec<Output>,
     /// Outcomes that the driver tells without the lock.
     pub(crate) outcomes: Vec<(Pending, Result<Confirmed, CommandError>)>,
+    /// Whether the text of frames is logged.
+    pub(crate) log_frames: bool,
     next_command: u32,
     pushed: bool,
 }
@@ -53,6 +55,11 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn push(&mut self, shared: &Shared, event: Event) {
         let bytes = event.bytes();
+        self.push_sized(shared, event, bytes);
+    }
+
+    /// As [`Self::push`], of an event that doesn't know its own size.
+    pub(crate) fn push_sized(&mut self, shared: &Shared, event: Event, bytes: usize) {
         shared.ring.push(event, bytes);
         self.pushed = true;
     }
@@ -92,16 +99,20 @@ pub(crate) struct Shared {
     pub(crate) ring: Ring<Event>,
     pub(crate) waker: AtomicWaker,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Events that readers have missed.
-    pub(crate) skipped: AtomicU64,
     handles: AtomicUsize,
     ended: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(machine: Machine, ring: Ring<Event>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        machine: Machine,
+        ring: Ring<Event>,
+        clock: Arc<dyn Clock>,
+        log_frames: bool,
+    ) -> Arc<Self> {
         let core = Core {
             machine,
+            log_frames,
             pending: BTreeMap::new(),
             bodies: BTreeMap::new(),
             raws: BTreeMap::new(),
@@ -116,7 +127,6 @@ impl Shared {
             ring,
             waker: AtomicWaker::new(),
             clock,
-            skipped: AtomicU64::new(0),
             handles: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         })

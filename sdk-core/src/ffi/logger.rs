@@ -30,7 +30,7 @@ pub enum LogLevel {
     Info,
     /// Connections, subscriptions, attempts.
     Debug,
-    /// Every frame: its name, topic and size; never its text.
+    /// Every frame: its name, topic and size; its text only by the option `log_frames`.
     Trace,
 }
 

@@ -51,6 +51,10 @@ pub struct ClientOptions {
     /// DevContext: whether the analysis is fetched by REST at each completed stage. Default: false.
     #[uniffi(default = false)]
     pub fetch_on_stage: bool,
+    /// Whether the text of frames is logged too, at level `Trace` and without tokens: it may be personal. Default:
+    /// false.
+    #[uniffi(default = false)]
+    pub log_frames: bool,
 }
 
 /// When and how often to try again. What is left out has the documented default.
@@ -213,6 +217,7 @@ impl ClientOptions {
         config.allow_insecure = self.allow_insecure;
         config.answer_pings = self.answer_pings;
         config.fetch_on_stage = self.fetch_on_stage;
+        options.log_frames = self.log_frames;
         options.native.extra_roots = self.extra_root_pem;
         self.reconnect.read(&mut options)?;
         self.timings.read(&mut options)?;

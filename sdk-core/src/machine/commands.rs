@@ -14,7 +14,7 @@ use crate::command::{CommandError, CommandErrorKind, CommandId, Delivery, Reply,
 use crate::config::{Service, ms};
 use crate::dialect::{Ask, Fault, Stamp};
 use crate::envelope::Envelope;
-use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState, Why};
+use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState, Why, WhyKind};
 use crate::io::{FrameId, HttpId, Output};
 use crate::snapshot::Phase;
 
@@ -133,8 +133,8 @@ impl Machine {
             return invalid("this host can send no HTTP requests".into());
         }
         for (name, id) in ids_of(request) {
-            if let Err(why) = check_id(id) {
-                return invalid(format!("{name}: {why}"));
+            if let Err(why) = check_id(name, id) {
+                return invalid(why);
             }
         }
         if matches!(request, Request::Authenticate)
@@ -437,6 +437,9 @@ impl Machine {
         if matches!(ask, Ask::Resume) && !fault.retryable {
             self.set_interview(key, InterviewState::Failed);
         }
+        if ask == Ask::Answer {
+            self.answer_refused(key);
+        }
         self.fail_command(
             id,
             CommandErrorKind::Rejected,
@@ -447,6 +450,26 @@ impl Machine {
         );
     }
 
+    /// An answer was not taken: the interview waits for one again, with the question that it has. Not if another answer
+    /// is still being evaluated.
+    pub(super) fn answer_refused(&mut self, key: &str) {
+        let of = |key: &str, name: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+        let Some((name, topic)) =
+            self.topics.iter_mut().find(|(name, topic)| topic.interview.is_some() && of(key, name))
+        else {
+            return;
+        };
+        let conns = self.links.values().flat_map(|link| link.live.iter().chain(&link.next).chain(&link.old));
+        let another = conns.flat_map(|conn| &conn.awaited).any(|awaited| {
+            matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name))
+        });
+        if topic.snapshot.phase == Phase::Processing && !another {
+            topic.snapshot.phase = Phase::NeedsInput;
+            let topic = name.clone();
+            self.event(Event::Snapshot { topic });
+        }
+    }
+
     /// Why the link that this topic needs will not go on by itself, if it will not.
     fn stopped(&self, topic: &str) -> Option<&Why> {
         let serves =
@@ -455,6 +478,19 @@ impl Machine {
             Rest::Failed(why) | Rest::Displaced(why) => Some(why),
             _ => None,
         })
+    }
+
+    /// Whether the server had been asked for a topic that is refused. Where each has a connection of its own, what
+    /// ended the attempt tells: a code is the server's word.
+    fn asked_before_refusal(&self, name: &str, why: &Why) -> Sent {
+        let live = self.topics.get(name).is_some_and(|topic| topic.ever_live);
+        if !self.profile.per_topic || live || why.code.is_some() {
+            Sent::Yes
+        } else if why.kind == WhyKind::Opaque {
+            Sent::Unknown
+        } else {
+            Sent::No
+        }
     }
 
     /// Tells those who wait for a state whether it is there, or will not come.
@@ -468,34 +504,38 @@ impl Machine {
             let client = match &state {
                 ConnectionState::Ready { .. } => Some(Ok(())),
                 ConnectionState::Failed { why } | ConnectionState::Displaced { why } => {
-                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string())))
+                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string(), Sent::No)))
                 }
                 _ => None,
             };
             let outcome = match &waiter.topic {
                 None => client.or_else(|| {
                     let why = self.hopeless()?;
-                    Some(Err((CommandErrorKind::NotConnected, None, why)))
+                    Some(Err((CommandErrorKind::NotConnected, None, why, Sent::No)))
                 }),
                 Some(name) => match self.subscription(name) {
                     Some(SubscriptionState::Live) => Some(Ok(())),
                     Some(SubscriptionState::Refused { why }) => {
-                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), why.to_string())))
+                        let sent = self.asked_before_refusal(name, &why);
+                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), why.to_string(), sent)))
                     }
                     Some(SubscriptionState::Ended) => {
-                        Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into())))
+                        Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into(), Sent::Yes)))
                     }
-                    Some(SubscriptionState::Pending) => self
-                        .stopped(name)
-                        .map(|why| Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string()))),
-                    None => Some(Err((CommandErrorKind::Cancelled, None, "the subscription is gone".into()))),
+                    Some(SubscriptionState::Pending) => self.stopped(name).map(|why| {
+                        Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string(), Sent::No))
+                    }),
+                    None => {
+                        let gone = "the subscription is gone".into();
+                        Some(Err((CommandErrorKind::Cancelled, None, gone, Sent::No)))
+                    }
                 },
             };
             match outcome {
                 None => left.push(waiter),
                 Some(Ok(())) => self.done(waiter.id),
-                Some(Err((kind, code, why))) => {
-                    self.fail_command(waiter.id, kind, code, &why, false, Sent::No);
+                Some(Err((kind, code, why, sent))) => {
+                    self.fail_command(waiter.id, kind, code, &why, false, sent);
                 }
             }
         }

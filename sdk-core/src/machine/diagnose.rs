@@ -40,6 +40,12 @@ impl Machine {
         Stats { budget_left, ..self.stats.clone() }
     }
 
+    /// Counts events that a reader of the host was too slow for, so that they show in [`Self::stats`] and
+    /// [`Self::diagnose`]. [rules §2.14]
+    pub const fn count_skipped(&mut self, events: u64) {
+        self.stats.skipped = self.stats.skipped.saturating_add(events);
+    }
+
     /// Explains the client's state: why, since when, what comes next, what would help.
     pub fn diagnose(&self) -> Diagnosis {
         let stats = self.stats();
@@ -50,6 +56,7 @@ impl Machine {
             text.push_str(part);
         };
         let _ = write!(text, " since {}", format_instant(self.since));
+        line(&mut text, &format!("endpoint: {}", self.route.shown(None)));
         if let Some(why) = self.said.why() {
             line(
                 &mut text,
@@ -86,13 +93,14 @@ impl Machine {
         line(
             &mut text,
             &format!(
-                "counted: {} attempts, {} reconnects, {} auth failures, {} unexpected closes, {} frames in, {} out",
+                "counted: {} attempts, {} reconnects, {} auth failures, {} unexpected closes, {} frames in, {} out, {} events skipped",
                 stats.attempts,
                 stats.reconnects,
                 stats.auth_failures,
                 stats.unexpected_closes,
                 stats.frames_in,
-                stats.frames_out
+                stats.frames_out,
+                stats.skipped
             ),
         );
         for hint in &hints {
@@ -196,6 +204,7 @@ impl Machine {
         json::object(|o| {
             let mut o = o
                 .text("service", self.config.service.slug())
+                .text("endpoint", &self.route.shown(None))
                 .text("state", self.said.name())
                 .text("since", &format_instant(self.since));
             if let Some(why) = self.said.why() {

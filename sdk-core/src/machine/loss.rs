@@ -51,7 +51,15 @@ impl Machine {
             said_expired,
             http_status: self.caps.http_status,
         };
-        let ruling = rule(self.config.service, reason, at);
+        let topic = link.topic.clone();
+        let mut ruling = rule(self.config.service, reason, at);
+        if matches!(reason, DisconnectReason::Http { .. })
+            && matches!(ruling.kind, WhyKind::Configuration | WhyKind::NotFound)
+        {
+            // What was asked for is what is wrong.
+            ruling.text.push_str(" for ");
+            ruling.text.push_str(&self.route.shown(topic.as_deref()));
+        }
         self.lose(id, socket, ruling, None);
     }
 

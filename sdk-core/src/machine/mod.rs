@@ -13,6 +13,7 @@ mod loss;
 mod picture;
 mod pool;
 mod receive;
+mod redact;
 mod refusals;
 mod requests;
 mod rest;
@@ -279,42 +280,6 @@ impl Machine {
         self.config.service
     }
 
-    /// Whether a text holds a token in use, so that the edge can blot it out.
-    pub fn redact(&self, text: &str) -> String {
-        let mut text = String::from(text);
-        for secret in self.secrets() {
-            if text.contains(secret) {
-                text = text.replace(secret, "(token)");
-            }
-        }
-        text
-    }
-
-    /// As [`Self::redact`], of a text that has been cut: a token that begins at its end is blotted out as well.
-    fn redact_cut(&self, text: &str) -> String {
-        let mut text = self.redact(text);
-        for secret in self.secrets() {
-            let begun = secret.char_indices().rev().filter_map(|(at, _)| secret.get(..at));
-            if let Some(begun) = begun.filter(|begun| begun.len() >= 4).find(|begun| text.ends_with(begun)) {
-                text.truncate(text.len() - begun.len());
-                text.push_str("(token)");
-            }
-        }
-        text
-    }
-
-    /// The tokens in use.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
-        let conns = self
-            .links
-            .values()
-            .flat_map(|link| link.live.iter().chain(link.next.iter()).chain(link.old.iter()));
-        let struck = self.links.values().filter_map(|link| link.strike.as_ref());
-        let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(struck);
-        let tokens = tokens.chain(self.tokens.current.as_ref());
-        tokens.map(|token| token.text.expose()).filter(|secret| !secret.is_empty())
-    }
-
     /// Plants a bug, for a simulation that must find it. Not for apps.
     #[doc(hidden)]
     pub const fn plant(&mut self, faults: Faults) {
@@ -549,9 +514,10 @@ const fn state_rank(state: &ConnectionState) -> u8 {
     }
 }
 
-/// Whether a text can be a topic: not empty, at most 256 bytes, without control characters. [rules §1.4]
+/// Whether a text can be a topic: not empty, at most 256 bytes, without control characters, not `.` or `..`.
+/// [rules §1.4]
 pub fn check_topic(topic: &str) -> Result<(), CommandError> {
-    route::check_id(topic).map_err(|message| CommandError {
+    route::check_id("topic", topic).map_err(|message| CommandError {
         kind: crate::CommandErrorKind::Invalid,
         code: None,
         message,

@@ -9,6 +9,11 @@ use crate::dialect::{End, Update};
 use crate::envelope::{Envelope, Kind, Stage, Verdict};
 use crate::snapshot::{Item, Phase};
 
+/// How many bytes of a text a picture keeps; the message that brought it has all of it. [rules §2.13.2]
+const MAX_TEXT: usize = 4096;
+/// Something with a longer id is no item of a picture.
+const MAX_ID: usize = 256;
+
 /// When the service made the newest frame of one kind about one item.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
@@ -44,6 +49,7 @@ impl Topic {
     ) -> Learned {
         let mut learned = Learned { flags: Verdict::DELIVER, late: Vec::new() };
         let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
+        let kept = item_id.filter(|id| id.len() <= MAX_ID);
         let newer = match self.age(envelope, item_id, max_items) {
             Age::Older => {
                 learned.flags |= Verdict::OUTDATED;
@@ -86,7 +92,7 @@ impl Topic {
         });
         learned.flags |= Verdict::SNAPSHOT;
         self.learn_stages(update, envelope, &mut learned);
-        if let (Some(kind), Some(id)) = (update.item, item_id) {
+        if let (Some(kind), Some(id)) = (update.item, kept) {
             let phase = update.phase;
             let item = self.item_mut(id, kind, max_items);
             item.set(phase, progress, envelope);
@@ -256,9 +262,13 @@ impl Item {
     }
 }
 
-/// Replaces a text in the memory it has.
+/// Replaces a text in the memory it has, and cuts what is too long.
 fn set_text(slot: &mut Option<String>, text: &str) {
     let slot = slot.get_or_insert_with(String::new);
     slot.clear();
-    slot.push_str(text);
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    slot.push_str(text.get(..end).unwrap_or_default());
+    if end < text.len() {
+        slot.push('…');
+    }
 }

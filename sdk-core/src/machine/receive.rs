@@ -76,7 +76,7 @@ impl Machine {
         if let Head::Engine(packet) = head {
             match packet.kind {
                 PacketType::Event => conn.got_data = true,
-                PacketType::BinaryEvent if packet.attachments > 0 => {
+                PacketType::BinaryEvent | PacketType::BinaryAck if packet.attachments > 0 => {
                     return self.hold_for_attachments(id, socket, frame, packet);
                 }
                 _ => return self.engine_packet(id, socket, packet, envelope),
@@ -136,15 +136,18 @@ impl Machine {
             return 0;
         }
         conn.attachments = packet.attachments;
-        let older = if packet.main_namespace { conn.held.replace(frame) } else { conn.held.take() };
+        let holds = packet.main_namespace && packet.kind == PacketType::BinaryEvent;
+        let older = if holds { conn.held.replace(frame) } else { conn.held.take() };
         if let Some(older) = older {
             self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER)));
         }
-        if packet.main_namespace {
+        if holds {
             return Verdict::HOLD;
         }
-        // Its parts are skipped with it.
-        self.stats.dropped += 1;
+        // Its parts are skipped with it; an acknowledgement is nobody's, as we ask for none.
+        if packet.kind == PacketType::BinaryEvent {
+            self.stats.dropped += 1;
+        }
         0
     }
 

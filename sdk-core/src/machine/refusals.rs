@@ -9,7 +9,7 @@ use super::topics::Wire;
 use super::verdict::Ruling;
 use super::write::request_number;
 use crate::command::{CommandErrorKind, Sent};
-use crate::dialect::{End, Fault, Update};
+use crate::dialect::{Ask, End, Fault, Update};
 use crate::envelope::{Envelope, Verdict};
 use crate::event::{InterviewState, NoticeKind, Why, WhyKind};
 use crate::io::{FrameId, SocketId};
@@ -108,6 +108,7 @@ impl Machine {
         if matches!(topic.wire, Wire::Refused(_) | Wire::Ended) {
             return Verdict::DELIVER;
         }
+        let interview = topic.interview.is_some();
         let code = envelope.code.map(String::from);
         let kind = match envelope.code {
             Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
@@ -118,14 +119,14 @@ impl Machine {
             WhyKind::NotFound => "Check the id; it may have been deleted",
             _ => "This user may not see it; check the id and who is signed in",
         };
-        let why =
-            Why { kind, text: format!("The server refused it: {text}"), code, since: self.now.unix, help };
+        let text = self.redact(&format!("The server refused it: {text}"));
+        let why = Why { kind, text, code, since: self.now.unix, help };
         if fault.retryable {
             // The server says it may be had later, so it is asked again by the confirmation's time-out.
             self.ask_later(name);
             return Verdict::DELIVER;
         }
-        if topic.interview.is_some() {
+        if interview {
             self.set_interview(name, InterviewState::Failed);
         }
         self.refuse(name, why);
@@ -156,7 +157,10 @@ impl Machine {
                     topic.wire = Wire::Wished;
                 }
             }
-            Some(Awaiting::Command { id, .. }) => {
+            Some(Awaiting::Command { id, ask, key }) => {
+                if ask == Ask::Answer {
+                    self.answer_refused(&key);
+                }
                 let code = Some(String::from(envelope.code.unwrap_or("RATE_LIMIT_EXCEEDED")));
                 self.fail_command(id, CommandErrorKind::Rejected, code, text, true, Sent::Yes);
             }

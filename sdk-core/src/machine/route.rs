@@ -58,6 +58,16 @@ impl Route {
         })
     }
 
+    /// The socket's URL for this topic (where each has its own), as it can be shown: without any query.
+    pub(super) fn shown(&self, topic: Option<&str>) -> String {
+        let mut url = self.socket.clone();
+        if let Some(topic) = topic {
+            url.push('/');
+            url.push_str(&encode(topic));
+        }
+        url
+    }
+
     /// The socket to open for this topic (where each has its own) with this token.
     pub(super) fn socket(
         &self,
@@ -67,11 +77,7 @@ impl Route {
         topic: Option<&str>,
         token: Option<&Token>,
     ) -> ConnectRequest {
-        let mut url = self.socket.clone();
-        if let Some(topic) = topic {
-            url.push('/');
-            url.push_str(&encode(topic));
-        }
+        let mut url = self.shown(topic);
         if !self.query.is_empty() {
             url.push('?');
             url.push_str(&self.query);
@@ -223,16 +229,19 @@ fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether a text can be an id: not empty, at most 256 bytes, no control characters. [rules §1.4]
-pub(super) fn check_id(id: &str) -> Result<(), String> {
-    if id.is_empty() {
-        return Err("the id is empty".into());
-    }
-    if id.len() > 256 {
-        return Err(format!("the id has {} bytes, 256 are allowed", id.len()));
-    }
-    if id.chars().any(char::is_control) {
-        return Err("the id contains a control character".into());
-    }
-    Ok(())
+/// Whether a text can be an id, which the error calls by this name: not empty, at most 256 bytes, no control
+/// characters, and no step of a path, which is taken for one even when it is percent-encoded. [rules §1.4]
+pub(super) fn check_id(name: &str, id: &str) -> Result<(), String> {
+    let why = if id.is_empty() {
+        "the id is empty"
+    } else if id.len() > 256 {
+        "the id is longer than 256 bytes"
+    } else if id.chars().any(char::is_control) {
+        "the id contains a control character"
+    } else if matches!(id, "." | "..") {
+        "the id would be a step in a URL's path"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{name}: {why}"))
 }

@@ -29,7 +29,8 @@ pub struct Stats {
     pub violations: u64,
     /// Frames not delivered because their topic had ended or another socket has it.
     pub dropped: u64,
-    /// Events that readers skipped because they were too slow; counted by the host.
+    /// Events that readers skipped because they were too slow; the host tells by
+    /// [`Machine::count_skipped`](crate::Machine::count_skipped).
     pub skipped: u64,
     /// The last time from a question to its answer, ms.
     pub last_round_trip: Option<u64>,

@@ -103,8 +103,8 @@ pub(super) fn rule(service: Service, reason: &DisconnectReason, at: Circumstance
         DisconnectReason::Tls(text) => Ruling::new(
             Meaning::Fatal,
             WhyKind::Tls,
-            format!("The server's certificate was refused: {text}"),
-            "Check the host name and the certificate; a private authority's root must be given by option",
+            format!("No secure connection: {text}"),
+            "Check the host, the port and the certificate; a private authority's root must be given by option",
         ),
         DisconnectReason::TooLarge => {
             Ruling::retry(WhyKind::TooLarge, "A message was larger than this client accepts").code(1009)

@@ -22,7 +22,7 @@ const FINISHED_INTERVIEWS: usize = 64;
 
 impl Machine {
     pub(super) fn subscribe(&mut self, id: CommandId, name: String, keep: bool) {
-        if let Err(why) = super::route::check_id(&name) {
+        if let Err(why) = super::route::check_id("topic", &name) {
             return self.fail_command(id, CommandErrorKind::Invalid, None, &why, false, Sent::No);
         }
         let order = self.next_order;

@@ -135,7 +135,10 @@ async fn a_plain_port_behind_a_secure_url_is_explained() {
     })
     .await;
     let reason = refused(&native(), ws(format!("wss://127.0.0.1:{port}/ws"))).await;
-    assert!(matches!(&reason, DisconnectReason::Network(why) if why.contains("plain")), "{reason:?}");
+    assert!(
+        matches!(&reason, DisconnectReason::Tls(why) if why.contains("does not speak TLS") && why.contains("ws://")),
+        "{reason:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! DevContext's interviews: wishes too, through reconnects, pauses and ends. [devcontext §4]
 
 use steadfast::{
-    CommandErrorKind, InterviewState, Phase, Request, Secret, Sent, Service, SessionType, Verdict,
+    CommandErrorKind, Event, InterviewState, Phase, Request, Secret, Sent, Service, SessionType, Verdict,
 };
 
 use crate::support::{Server, World};
@@ -149,4 +149,51 @@ fn the_documented_list_of_states_is_a_view_of_the_three_machines() {
     world.shutdown();
     assert_eq!(view(&world), Some("disconnecting"), "until its host has closed everything");
     assert_eq!(World::dev(Service::Saga).machine.devcontext_state(), None);
+}
+
+#[test]
+fn a_refused_answer_leaves_the_question_open() {
+    let no = r#""errorMessage":"no","retryable":false"#;
+    for frame in [
+        format!(r#"{{"type":"error","payload":{{"errorCode":"INVALID_ANSWER",{no}}},"requestId":"ID"}}"#),
+        format!(
+            r#"{{"type":"error","payload":{{"errorCode":"RATE_LIMIT_EXCEEDED",{no}}},"requestId":"ID"}}"#
+        ),
+        r#"{"message":"Internal server error","connectionId":"c","requestId":"g"}"#.into(),
+    ] {
+        let mut world = started();
+        let asked = world.snapshot("i1").clone();
+        let id = world.request(answer("q1"));
+        assert_eq!(world.phase("i1"), Phase::Processing);
+        let before = world.events.len();
+        world.frame(&frame.replace("ID", &world.last_request()));
+        assert_eq!(world.failure(id).0, CommandErrorKind::Rejected, "{frame}");
+        assert_eq!(*world.snapshot("i1"), asked, "{frame}");
+        let told = |event: &Event| matches!(event, Event::Snapshot { topic } if topic == "i1");
+        assert!(world.events[before..].iter().any(|(_, event)| told(event)), "{frame}");
+        assert_eq!(world.interview("i1"), Some(InterviewState::Active));
+    }
+}
+
+#[test]
+fn an_answer_refused_while_another_is_evaluated_changes_nothing() {
+    let mut world = started();
+    let first = world.request(answer("q1"));
+    let second = world.request(answer("q9"));
+    let request = world.last_request();
+    world.frame(&format!(r#"{{"type":"error","payload":{{"errorCode":"INVALID_MESSAGE_FORMAT","errorMessage":"out of turn","retryable":false}},"requestId":"{request}"}}"#));
+    assert_eq!(world.failure(second).0, CommandErrorKind::Rejected);
+    assert!(world.is_pending(first) && world.phase("i1") == Phase::Processing);
+}
+
+#[test]
+fn a_refused_answer_takes_no_newer_phase_back() {
+    let mut world = started();
+    world.request(answer("q1"));
+    let request = world.last_request();
+    world.frame(
+        r#"{"type":"interview_complete","payload":{"sessionId":"i1","analysisId":"a1","summary":{}}}"#,
+    );
+    world.frame(&format!(r#"{{"type":"error","payload":{{"errorCode":"INVALID_ANSWER","errorMessage":"late","retryable":false}},"requestId":"{request}"}}"#));
+    assert_eq!(world.phase("i1"), Phase::Done);
 }

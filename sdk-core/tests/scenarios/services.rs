@@ -1,8 +1,8 @@
 //! What each service has of its own, beside the good day. [charisma, therapybridge, saga, docproc, devcontext]
 
 use steadfast::{
-    AuthMode, CommandErrorKind, ConnectionState, DisconnectReason, Event, HostCaps, NoticeKind, Request,
-    Secret, Service, SubscriptionState, TokenSource, Verdict, WhyKind,
+    AuthMode, CommandErrorKind, ConnectionState, DisconnectReason, Event, HostCaps, Input, NoticeKind,
+    Request, Secret, Service, SubscriptionState, TokenSource, Verdict, WhyKind,
 };
 
 use crate::support::{Provider, Server, World, dev};
@@ -279,5 +279,24 @@ fn an_answer_given_over_http_may_fail_in_each_way() {
         let http = world.requests[0].0;
         world.input(steadfast::Input::Http(http, Err(error)));
         assert_eq!(world.failure(id).0, kind);
+    }
+}
+
+#[test]
+fn the_parts_of_a_binary_acknowledgement_belong_to_it() {
+    for service in [Service::Saga, Service::DocProc] {
+        let mut world = live(service);
+        let socket = world.socket();
+        let held = world.frame(r#"451-["unfinished",{"_placeholder":true,"num":0}]"#);
+        assert!(held.has(Verdict::HOLD));
+        let verdict = world.frame(r#"462-7[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#);
+        assert!(!verdict.has(Verdict::DELIVER) && !verdict.has(Verdict::HOLD));
+        world.input(Input::Binary(socket, 3)).input(Input::Binary(socket, 4));
+        let violations = |world: &World| {
+            world.events.iter().filter(|(_, event)| matches!(event, Event::ProtocolViolation(_))).count()
+        };
+        assert_eq!((violations(&world), world.machine.stats().violations), (0, 0), "{service}");
+        world.input(Input::Binary(socket, 5));
+        assert_eq!(violations(&world), 1, "a third part is nobody's");
     }
 }

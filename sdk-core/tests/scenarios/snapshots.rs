@@ -290,3 +290,30 @@ fn the_time_left_and_the_time_of_change_are_kept() {
     );
     assert_eq!(snapshot.progress, Some(0.45));
 }
+
+#[test]
+fn a_picture_is_bounded_in_bytes() {
+    let mut world = live(Service::DocProc);
+    let long = "ä".repeat(100_000);
+    for n in 0..300 {
+        let error = format!(
+            r#"42["model_result",{{"sessionId":"s1","modelName":"m{n}","status":"failed","error":"{long}"}}]"#
+        );
+        assert!(world.frame(&error).has(Verdict::DELIVER));
+    }
+    let unnamed =
+        format!(r#"42["model_result",{{"sessionId":"s1","modelName":"{long}","status":"success"}}]"#);
+    assert!(world.frame(&unnamed).has(Verdict::DELIVER), "the message has it all");
+    let items = &world.snapshot("s1").items;
+    assert!(items.len() == 256 && items.iter().all(|item| item.id.len() <= 256));
+    for item in items {
+        let text = item.error.as_ref().or(item.message.as_ref()).unwrap();
+        assert!(text.ends_with("ä…") && text.len() <= 4096 + '…'.len_utf8(), "{}", text.len());
+    }
+
+    let mut world = live(Service::Charisma);
+    world.frame(&format!(
+        r#"{{"type":"session_status","sessionId":"s1","status":"uploading","message":"{long}"}}"#
+    ));
+    assert!(world.snapshot("s1").message.as_ref().is_some_and(|text| text.len() < 5_000));
+}

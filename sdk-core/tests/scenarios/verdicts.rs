@@ -1,6 +1,8 @@
 //! What each way of ending means: every row of the table. [rules §2.11]
 
-use steadfast::{ConnectionState, DisconnectReason, HostCaps, NoticeKind, Service, TokenSource, WhyKind};
+use steadfast::{
+    ConnectionState, DisconnectReason, HostCaps, NoticeKind, Service, SubscriptionState, TokenSource, WhyKind,
+};
 
 use crate::support::{Provider, SHARED, Server, World, dev};
 
@@ -320,4 +322,51 @@ fn a_browser_that_cannot_see_why_gives_up_on_one_session_only() {
     world.close(1006, "");
     assert_eq!(world.refusal("bad"), WhyKind::Opaque);
     assert!(world.is_live("good"));
+}
+
+#[test]
+fn what_was_asked_for_in_vain_is_shown_without_its_query() {
+    for (service, status, url) in [
+        (Service::Charisma, 404, "ws://localhost:8080/ws"),
+        (Service::Saga, 302, "ws://localhost:3001/socket.io/"),
+        (Service::DevContext, 410, "ws://localhost:8081/v1/ws"),
+    ] {
+        let mut config = dev(service);
+        config.query = vec![("apikey".into(), "k".into())];
+        let mut world = World::new(config, HostCaps::NATIVE);
+        world.subscribe("s1").ended(http(status));
+        let why = world.state().why().unwrap();
+        assert_eq!(why.kind, WhyKind::Configuration);
+        assert!(why.text.ends_with(&format!("HTTP {status} for {url}")), "{}", why.text);
+        let report = world.machine.diagnose();
+        assert!(report.text.contains(&format!("endpoint: {url}\n")), "{}", report.text);
+        assert!(report.json.contains(&format!(r#""endpoint":"{url}""#)), "{}", report.json);
+    }
+    let mut world = World::dev(Service::TherapyBridge);
+    world.subscribe("a/b").ended(http(404));
+    let Some(SubscriptionState::Refused { why }) = world.subscription("a/b") else { panic!() };
+    assert!(why.text.ends_with("for ws://localhost:8000/api/sessions/ws/a%2Fb"), "{}", why.text);
+}
+
+#[test]
+fn a_token_that_the_server_quotes_is_blotted_out_however_it_is_escaped() {
+    const TOKEN: &str = "ab+/cd=ef-0123456789";
+    let ways = ["ab+/cd=ef-0123456789", "ab%2B%2fcd%3Def-0123456789", r"ab+\/cd\u003def-0123456789"];
+    for way in ways {
+        let mut world = live(Service::Charisma);
+        world.set_token(TOKEN, None);
+        world.frame(&format!("<html>no token {way} here"));
+        let quoted = way.replace('\\', "\\\\");
+        world.frame(&format!(
+            r#"{{"type":"session_error","error":{{"code":"INVALID_MESSAGE","message":"{quoted}?"}}}}"#
+        ));
+        world.close(1011, &format!("bad token {way}"));
+        let said = format!("{:?}{:?}", world.events, world.machine.diagnose());
+        assert!(!said.contains("0123456789"), "{said}");
+        assert_eq!(
+            said.matches("(token)").count(),
+            3 + 2,
+            "each of them, the last also in the report: {said}"
+        );
+    }
 }

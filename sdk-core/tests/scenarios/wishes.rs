@@ -1,7 +1,8 @@
 //! The desired set: handles counted, one subscribe a connection, lingering, refusals, ends, gaps. [rules §2.4, §2.5]
 
 use steadfast::{
-    Command, CommandErrorKind, ConnectionState, HostCaps, Phase, Service, SubscriptionState, Verdict, WhyKind,
+    Command, CommandErrorKind, ConnectionState, DisconnectReason, HostCaps, Phase, Request, Sent, Service,
+    SubscriptionState, Verdict, WhyKind,
 };
 
 use crate::support::{SHARED, Server, World, dev};
@@ -410,4 +411,57 @@ fn already_subscribed_is_success() {
         world.events.iter().filter(|(_, e)| matches!(e, steadfast::Event::Subscription { .. })).count(),
         2
     );
+}
+
+#[test]
+fn waiting_for_a_refused_topic_says_whether_the_server_was_asked() {
+    let wait = |world: &mut World| {
+        let id = world.command(Command::WaitLive { topic: "s1".into() });
+        (world.failure(id).0, world.failure(id).3)
+    };
+    let mut world = World::dev(Service::DocProc).server(Server::Mute);
+    world.subscribe("s1");
+    world.frame(r#"42["error",{"sessionId":"s1","error":"Session not found"}]"#);
+    assert_eq!(wait(&mut world), (CommandErrorKind::Rejected, Sent::Yes));
+
+    let mut world = World::dev(Service::TherapyBridge);
+    world.subscribe("s1").ended(DisconnectReason::Http { status: 404, retry_after: None });
+    assert_eq!(wait(&mut world), (CommandErrorKind::Rejected, Sent::Yes));
+
+    // It never got as far as asking.
+    let mut world = World::dev(Service::TherapyBridge);
+    world.subscribe("s1").ended(DisconnectReason::Tls("unknown issuer".into()));
+    assert_eq!(wait(&mut world), (CommandErrorKind::Rejected, Sent::No));
+}
+
+#[test]
+fn an_id_that_is_a_step_in_a_path_is_refused_by_name_and_never_sent() {
+    for id in ["", ".", ".."] {
+        for service in Service::ALL {
+            let mut world = World::dev(service).obedient();
+            let refused = world.command(Command::Subscribe { topic: id.into(), keep: false });
+            assert_eq!(
+                world.failure(refused),
+                (CommandErrorKind::Invalid, None, false, Sent::No),
+                "{service}"
+            );
+            assert!(world.outcome(refused).as_ref().unwrap_err().message.starts_with("topic: "));
+            assert_eq!(world.opened.len(), 0, "{service} {id:?}");
+        }
+        for (service, request, field) in [
+            (Service::DocProc, Request::Session { session_id: id.into() }, "session_id: "),
+            (Service::DevContext, Request::Analysis { analysis_id: id.into() }, "analysis_id: "),
+            (Service::DevContext, Request::PauseInterview { session_id: id.into() }, "session_id: "),
+        ] {
+            let mut world = World::dev(service).obedient();
+            let refused = world.request(request);
+            assert_eq!(world.failure(refused).0, CommandErrorKind::Invalid);
+            assert!(world.outcome(refused).as_ref().unwrap_err().message.starts_with(field));
+            assert_eq!(world.requests.len(), 0, "{id:?}");
+        }
+    }
+    let mut world = World::dev(Service::TherapyBridge).obedient();
+    world.subscribe("...").subscribe(".a").subscribe("%2e");
+    assert!(world.is_live("...") && world.is_live(".a") && world.is_live("%2e"));
+    assert!(world.opened.iter().any(|(.., request)| request.url.contains("/%252e")));
 }

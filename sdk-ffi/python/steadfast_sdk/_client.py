@@ -203,6 +203,7 @@ class Client(Generic[M]):
         limits: Optional[LimitOptions] = None,
         answer_pings: bool = True,
         fetch_on_stage: bool = False,
+        log_frames: bool = False,
     ) -> None:
         options = ClientOptions(
             endpoint=Endpoint.URL(url) if isinstance(url, str) else url,
@@ -219,6 +220,7 @@ class Client(Generic[M]):
             limits=limits or LimitOptions(),
             answer_pings=answer_pings,
             fetch_on_stage=fetch_on_stage,
+            log_frames=log_frames,
         )
         provider = Provider(token_provider) if token_provider else None
         heard = _Listener(listener) if listener else None

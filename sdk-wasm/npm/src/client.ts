@@ -116,7 +116,11 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
 
   /** Why the client is in the state it is in, for people and as data, without secrets. */
   diagnose(): Diagnosis {
-    return { text: this.#driver.look(3) as string, report: this.#driver.look(5) as Record<string, unknown> };
+    // The machine doesn't see the iterators.
+    const { skipped } = this.#driver;
+    const text = (this.#driver.look(3) as string).replace(/\d+ (?=events skipped)/, `${skipped} `);
+    const report = this.#driver.look(5) as { stats: Record<string, unknown> };
+    return { text, report: { ...report, stats: { ...report.stats, skipped } } };
   }
 
   /** What the client has counted. */

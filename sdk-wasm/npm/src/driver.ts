@@ -440,7 +440,8 @@ export class Driver {
 
   // --- events -------------------------------------------------------------------------------------------------------
 
-  #push(event: AnyEvent, size = 256): void {
+  /** Of an event that is no message the size is what it would be as a text: there are few of them. */
+  #push(event: AnyEvent, size = 128 + 2 * JSON.stringify(event).length): void {
     event.seq = ++this.#seq;
     this.ring.push(event, size);
     this.#queue.push(event);

@@ -8,7 +8,7 @@ export class Log {
   readonly on: boolean;
   readonly #logger: Logger;
   readonly #frames: boolean;
-  readonly #secrets: string[] = [];
+  readonly #secrets = new Map<string, RegExp>();
 
   constructor({ debug, debugFrames }: ClientOptions) {
     this.#frames = debugFrames ?? false;
@@ -18,15 +18,16 @@ export class Log {
 
   /** This text must not be shown from now on. */
   secret(token: string): void {
-    if (token === '' || this.#secrets.includes(token)) return;
-    this.#secrets.push(token);
-    if (this.#secrets.length > 4) this.#secrets.shift();
+    if (token === '' || this.#secrets.has(token)) return;
+    this.#secrets.set(token, spelled(token));
+    const [oldest = ''] = this.#secrets.keys();
+    if (this.#secrets.size > 4) this.#secrets.delete(oldest);
   }
 
   /** One line. */
   debug(text: string): void {
     if (!this.on) return;
-    for (const secret of this.#secrets) text = text.replaceAll(secret, '(token)');
+    for (const secret of this.#secrets.values()) text = text.replace(secret, '(token)');
     try {
       this.#logger('debug', text);
     } catch {
@@ -44,6 +45,15 @@ export class Log {
   event(event: { type: string; [key: string]: unknown }): void {
     this.debug(JSON.stringify(event));
   }
+}
+
+/** Finds a text also where it is escaped for a URL or for JSON. */
+function spelled(secret: string): RegExp {
+  const each = [...secret].map((c) => {
+    const hex = c.charCodeAt(0).toString(16).padStart(2, '0');
+    return `\\\\*(?:%${hex}|u00${hex}|${c.replace(/\W/, '\\$&')})`;
+  });
+  return new RegExp(each.join(''), 'gi');
 }
 
 function stored(): boolean {

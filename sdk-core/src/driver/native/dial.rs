@@ -41,7 +41,7 @@ pub(super) async fn dial(shared: &Arc<Shared>, target: &Target) -> Result<Stream
         .map_err(|_| DisconnectReason::Tls(format!("{host:?} can't be the name of a certificate")))?;
     match TlsConnector::from(config).connect(name, tcp).await {
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-        Err(error) => Err(refusal(host, &error)),
+        Err(error) => Err(refusal(host, target.port, &error)),
     }
 }
 
@@ -87,15 +87,16 @@ fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-/// A refused certificate is final, any other trouble of the handshake may pass. [rules §2.11]
-fn refusal(host: &str, error: &io::Error) -> DisconnectReason {
+/// A refused certificate and a port that speaks something else are final, any other trouble of the handshake may pass.
+/// [rules §2.11.2]
+fn refusal(host: &str, port: u16, error: &io::Error) -> DisconnectReason {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::InvalidCertificate(why)) => {
             DisconnectReason::Tls(format!("the certificate of {host} was refused: {why}"))
         }
-        Some(rustls::Error::InvalidMessage(_)) => DisconnectReason::Network(format!(
-            "{host} does not answer with TLS ({error}); is it a plain ws:// or http:// port?"
+        Some(rustls::Error::InvalidMessage(_)) => DisconnectReason::Tls(format!(
+            "{host}:{port} does not speak TLS ({error}); for a plain port the URL is to begin with ws:// or http://"
         )),
         _ => DisconnectReason::Network(format!("the TLS handshake with {host} failed: {error}")),
     }
