@@ -16,7 +16,7 @@ pub enum WhyKind {
     Timeout,
     /// Nothing was heard from the server for too long.
     Silence,
-    /// The certificate was refused.
+    /// The certificate was refused, or the port does not speak TLS.
     Tls,
     /// The server restarts.
     Restart,

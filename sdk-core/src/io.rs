@@ -123,7 +123,7 @@ pub enum DisconnectReason {
     },
     /// Nobody answered: DNS, refused, reset or unreachable. The text is for people.
     Network(String),
-    /// The server's certificate was refused. The text says why.
+    /// The server's certificate was refused, or its port does not speak TLS. The text says why.
     Tls(String),
     /// A message over the size limit arrived; the host has closed the socket with 1009 (browsers: 4009).
     TooLarge,
