@@ -1,6 +1,7 @@
 //! Writes the Kotlin and Python bindings from the library's own metadata, and then what `UniFFI` leaves to be desired.
 
 mod polish;
+mod polish_kotlin;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ fn polished(folder: &Path) -> std::io::Result<()> {
         }
         let polish = match path.extension().and_then(|ending| ending.to_str()) {
             Some("py") => polish::python,
-            Some("kt") => polish::kotlin,
+            Some("kt") => polish_kotlin::kotlin,
             _ => continue,
         };
         std::fs::write(&path, polish(&std::fs::read_to_string(&path)?))?;

@@ -1,12 +1,6 @@
-//! A variant that holds one value has a nameless field in `UniFFI`: `v1` in Kotlin, `[0]` in Python. Here it becomes
-//! `value`, with its type.
+//! A variant that holds one value has a nameless field in `UniFFI`, `[0]` in Python: here it becomes `value`, with its type.
 
 use std::collections::BTreeMap;
-
-/// Names the field of Kotlin's variants.
-pub(crate) fn kotlin(text: &str) -> String {
-    text.replace("val v1: ", "val `value`: ").replace("value.v1", "value.`value`")
-}
 
 /// What stands in Python's variants for any number of nameless values.
 const NAMELESS: &str = "        def __init__(self, *values):

@@ -20,7 +20,7 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
-    /// What a line of a runner's output adds: libtest, Node's test runner or pytest.
+    /// What a line of a runner's output adds: libtest, Node's test runner, pytest or Surefire.
     pub(crate) fn of_line(line: &str) -> Self {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result: ") {
@@ -28,6 +28,10 @@ impl Counts {
         }
         if let Some(rest) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# ")) {
             return Self::node(rest);
+        }
+        // [INFO] Tests run: 3, Failures: 1, Errors: 0, Skipped: 0; a class' own line has more, and its time
+        if let Some((_, rest)) = line.split_once("Tests run: ") {
+            return if rest.contains("Time elapsed") { Self::default() } else { Self::surefire(rest) };
         }
         // === 3 passed, 1 failed in 0.12s ===, or without the rulers when quiet
         let bare = line.trim_matches('=').trim();
@@ -54,6 +58,15 @@ impl Counts {
             }
         }
         counts
+    }
+
+    fn surefire(text: &str) -> Self {
+        let mut numbers = text.split(',').map(|entry| {
+            entry.rsplit([' ', ':']).find_map(|word| word.parse::<u64>().ok()).unwrap_or_default()
+        });
+        let mut next = || numbers.next().unwrap_or_default();
+        let (run, failed, ignored) = (next(), next() + next(), next());
+        Self { passed: run.saturating_sub(failed + ignored), failed, ignored }
     }
 
     fn node(text: &str) -> Self {
@@ -88,6 +101,7 @@ mod tests {
         assert_eq!(of("# fail 1"), (0, 1, 0));
         assert_eq!(of("# skipped 2"), (0, 0, 2));
         assert_eq!(of("======== 1 failed, 23 passed, 2 skipped in 4.56s ========"), (23, 1, 2));
+        assert_eq!(of("[ERROR] Tests run: 9, Failures: 1, Errors: 2, Skipped: 1"), (5, 3, 1));
         assert_eq!(of("3 passed, 1 error in 65.10s (0:01:05)"), (3, 1, 0));
     }
 
@@ -99,6 +113,7 @@ mod tests {
             "# tests 9",
             "ℹ duration_ms 12.5",
             "5 passed",
+            "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.2 s -- in FlowsTest",
             "done in Paris",
             "running 3 tests",
         ] {

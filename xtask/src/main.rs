@@ -5,6 +5,7 @@ mod counts;
 mod demo_web;
 mod deps;
 mod foreign;
+mod kotlin;
 mod needs;
 mod npm;
 mod parts;
@@ -24,6 +25,7 @@ cargo xtask test <part>…      only these parts
 cargo xtask test --list       the parts, in the order in which they run
 cargo xtask deps              the core's dependencies against the list in ARCHITECTURE.md
 cargo xtask targets           cargo check for every platform
+cargo xtask kotlin            the Kotlin packages, into Maven's local repository
 cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
 cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours";
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         ["demo-web"] => test(&[&Part { name: "demo-web", about: "the demo page", run: demo_web::run }]),
+        ["kotlin"] => test(&[&Part { name: "kotlin", about: "the Kotlin packages", run: kotlin::pack }]),
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
         other => fail(&format!("there is no task `{}`\n\n{HELP}", other.join(" "))),
     }

@@ -13,6 +13,8 @@ pub(crate) struct Tool {
 pub(crate) const CLANG: Tool = Tool { program: "clang", package: "clang" };
 pub(crate) const LLVM_AR: Tool = Tool { program: "llvm-ar", package: "llvm" };
 pub(crate) const MINGW: Tool = Tool { program: "x86_64-w64-mingw32-gcc", package: "gcc-mingw-w64-x86-64" };
+pub(crate) const JAVAC: Tool = Tool { program: "javac", package: "openjdk-17-jdk-headless" };
+pub(crate) const MAVEN: Tool = Tool { program: "mvn", package: "maven" };
 pub(crate) const NODE: Tool = Tool { program: "node", package: "nodejs" };
 pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
 pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };

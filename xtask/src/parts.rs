@@ -1,7 +1,7 @@
 //! The parts of `cargo xtask test`, the quick ones first.
 
 use crate::shell::{Session, cargo};
-use crate::{deps, foreign, npm, python, targets};
+use crate::{deps, foreign, kotlin, npm, python, targets};
 
 /// One part.
 pub(crate) struct Part {
@@ -29,6 +29,7 @@ pub(crate) const PARTS: &[Part] = &[
         run: foreign::check,
     },
     Part { name: "python", about: "the Python package against the mock server", run: python::check },
+    Part { name: "kotlin", about: "the Kotlin packages against the mock server", run: kotlin::check },
     Part {
         name: "javascript",
         about: "the npm package against the mock server, in Node and in Chromium",

@@ -1,0 +1,69 @@
+//! The Kotlin packages, built by Maven around the native library, and their tests against the mock server.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::bindings;
+use crate::needs::{self, JAVAC, MAVEN};
+use crate::shell::{Session, cargo, must, program, root, target_folder};
+
+const PROJECT: &str = "sdk-ffi/kotlin";
+
+/// The tests, with a library that is quick to build.
+pub(crate) fn check(session: &mut Session) {
+    let Some(library) = session.check(bindings::library()) else { return };
+    let debug = library.target.join("debug");
+    if let Some(mut maven) = session.check(project(&debug, &debug)) {
+        session.run(maven.args(["test"]).env("MOCK_SERVER", &library.server));
+    }
+}
+
+/// The packages as they are shipped, in `target/kotlin` and in Maven's local repository.
+pub(crate) fn pack(session: &mut Session) {
+    let Some(target) = session.check(target_folder()) else { return };
+    let tools = cargo(["build", "-p", "steadfast-ffi", "--bins"]);
+    let library =
+        cargo(["build", "--profile", "native-lib", "-p", "steadfast-ffi", "--lib", "--no-default-features"]);
+    if session.run(&mut { tools }).is_none() || session.run(&mut { library }).is_none() {
+        return;
+    }
+    if let Some(mut maven) = session.check(project(&target.join("debug"), &target.join("native-lib"))) {
+        session.run(maven.args(["install", "-DskipTests"]));
+    }
+}
+
+/// Writes what Maven builds from, and gives the command to add goals to.
+fn project(tools: &Path, library: &Path) -> Result<Command, String> {
+    needs::tools(&[JAVAC, MAVEN])?;
+    let folder = target_folder()?.join("kotlin");
+    let generated = folder.join("generated");
+    let native = folder.join("native").join(platform()?);
+    for folder in [&generated, &native] {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let file = library.join(name());
+    // From the root of its crate, whose uniffi.toml it reads.
+    let mut bindgen = Command::new(tools.join("uniffi-bindgen"));
+    bindgen.args(["generate", "--language", "kotlin", "--no-format", "--library"]).arg(&file);
+    must(bindgen.arg("--out-dir").arg(&generated).current_dir(root().join("sdk-ffi")))?;
+    must(program("strip", ["-o"]).arg(native.join(name())).arg(&file))?;
+    let mut maven = program("mvn", ["--file", PROJECT]);
+    maven.arg(format!("-Dsteadfast.target={}", folder.display()));
+    Ok(maven)
+}
+
+/// Where JNA looks for the library of this machine inside a jar.
+fn platform() -> Result<&'static str, String> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok("linux-x86-64"),
+        ("linux", "aarch64") => Ok("linux-aarch64"),
+        ("macos", "x86_64") => Ok("darwin-x86-64"),
+        ("macos", "aarch64") => Ok("darwin-aarch64"),
+        (system, machine) => Err(format!("the Kotlin package knows no folder for {system} on {machine}")),
+    }
+}
+
+/// The library's file name on this machine.
+fn name() -> String {
+    format!("{}steadfast{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
