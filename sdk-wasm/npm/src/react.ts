@@ -83,7 +83,15 @@ export function useCommand<A extends unknown[], T>(command: (signal: AbortSignal
   useEffect(() => {
     latest.current = command;
   });
-  useEffect(() => () => current.current?.abort(), []);
+  const there = useRef(false);
+  useEffect(() => {
+    there.current = true;
+    return () => {
+      there.current = false;
+      // StrictMode and hot reload take a component away and put it back at once; only a real end gives the command up.
+      queueMicrotask(() => there.current || current.current?.abort());
+    };
+  }, []);
   const run = useCallback(async (...args: A): Promise<T> => {
     current.current?.abort();
     const own = (current.current = new AbortController());

@@ -6,7 +6,7 @@ import { InterviewStore, type InterviewView } from './interview-store.js';
 import type { Subscription } from './subscription.js';
 import type { Message, Service, ServiceEvent, Snapshot, SubscriptionState } from './types.js';
 
-/** How many messages a component sees at most. */
+/** How many messages a component sees at most, and how many stores are kept for those who may look again. */
 const MOST = 100;
 
 /** A question of a model to the user, and how to answer it. */
@@ -40,7 +40,7 @@ export type TopicView<S extends Service = Service> = {
   isConnected: boolean;
   /** Whether the server has confirmed the subscription. */
   isLive: boolean;
-  /** Why the server refused the topic, or why its job failed. */
+  /** Why the server refused the topic, why its job failed, or why the client has given up connecting. */
   error: string | undefined;
   /** Whether the job has ended, well or badly. */
   done: boolean;
@@ -86,6 +86,11 @@ export class TopicStore {
       if (this.#listeners.delete(entry) && this.#listeners.size === 0) this.#end();
     };
   };
+
+  /** Whether nobody looks. */
+  get idle(): boolean {
+    return this.#listeners.size === 0;
+  }
 
   #start(): void {
     try {
@@ -138,12 +143,15 @@ export class TopicStore {
   #make(): View {
     const snapshot = this.#subscription?.snapshot as Snapshot<'charisma'> | undefined;
     const state = this.#state;
+    const connection = this.#client.state;
+    const done = state.status === 'ended' || snapshot?.terminal === true;
+    const lost = connection.status === 'failed' && !done ? connection.why.text : undefined;
     return {
       snapshot,
-      isConnected: this.#client.state.status === 'ready',
+      isConnected: connection.status === 'ready',
       isLive: state.status === 'live',
-      error: this.#wrong ?? (state.status === 'refused' ? state.why.text : snapshot?.error),
-      done: state.status === 'ended' || snapshot?.terminal === true,
+      error: this.#wrong ?? (state.status === 'refused' ? state.why.text : snapshot?.error) ?? lost,
+      done,
       events: this.#events as readonly Message<'charisma'>[],
       modelResults: [...this.#models.values()],
       clarifications: [...this.#questions.values()],
@@ -154,11 +162,15 @@ export class TopicStore {
 
 const stores = new WeakMap<object, Map<string, TopicStore>>();
 
-/** The store of a topic. Making one does nothing yet; an unused one is forgotten with its client. */
+/** The store of a topic. Making one does nothing yet; one that nobody looks at is forgotten when there are many. */
 export function topicStore(client: Client, topic: string): TopicStore {
   let own = stores.get(client);
   if (!own) stores.set(client, (own = new Map<string, TopicStore>()));
   let store = own.get(topic);
-  if (!store) own.set(topic, (store = new TopicStore(client, topic)));
+  if (!store) {
+    const [unused] = own.size < MOST ? [] : [...own].find(([, one]) => one.idle) ?? [];
+    if (unused !== undefined) own.delete(unused);
+    own.set(topic, (store = new TopicStore(client, topic)));
+  }
   return store;
 }

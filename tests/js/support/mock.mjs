@@ -38,6 +38,8 @@ export async function startMock(...options) {
     emit: (service, topic, data, event) => post('emit', { service, topic, data, ...(event ? { event } : {}) }),
     fault: (match, action, times) => post('faults', { match, action, ...(times ? { times } : {}) }),
     set: (switches) => post('switches', switches),
+    /** What the journal holds, by its query: `{ service, what, topic, type, user }`. */
+    log: async (query) => (await fetch(`http://127.0.0.1:${port}/_mock/log?${new URLSearchParams(query)}`)).json(),
     stop: () => {
       child.removeAllListeners('exit');
       child.kill();

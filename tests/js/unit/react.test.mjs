@@ -1,23 +1,18 @@
 // The hooks, under StrictMode, in jsdom.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { JSDOM } from 'jsdom';
+import { createElement as h } from 'react';
+import { connect } from 'steadfast';
+import { useCommand, useConnection, useEvents, useTopic } from 'steadfast/react';
 import { startMock, token } from '../support/mock.mjs';
-
-const dom = new JSDOM('<!doctype html><div id="root"></div>');
-Object.assign(globalThis, { window: dom.window, document: dom.window.document, navigator: dom.window.navigator, IS_REACT_ACT_ENVIRONMENT: false });
-const { createElement: h, StrictMode } = await import('react');
-const { createRoot } = await import('react-dom/client');
-const { connect } = await import('steadfast');
-const { useCommand, useConnection, useEvents, useTopic } = await import('steadfast/react');
+import { show, shows, unmountAll } from '../support/react.mjs';
 
 let mock;
-let root;
 let client;
 before(async () => (mock = await startMock()));
 after(() => mock.stop());
 afterEach(async () => {
-  root?.unmount();
+  unmountAll();
   await client?.close();
 });
 const it = (name, run) => test(name, { timeout: 15_000 }, run);
@@ -25,19 +20,6 @@ const it = (name, run) => test(name, { timeout: 15_000 }, run);
 function open(service) {
   client = connect({ service, url: mock.url(service), token: service === 'docproc' ? undefined : () => token({ sub: `r-${service}-${Math.random()}` }) });
   return client;
-}
-function show(element) {
-  const place = document.createElement('div');
-  root = createRoot(place);
-  root.render(h(StrictMode, null, element));
-  return place;
-}
-async function shows(place, pattern) {
-  const end = Date.now() + 8000;
-  while (!pattern.test(place.textContent)) {
-    if (Date.now() > end) assert.fail(`${pattern} did not appear: ${place.textContent}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 it('a session from connecting to done, with one subscription on the wire', async () => {
@@ -67,10 +49,10 @@ it('a failed job and a refused topic are errors; null follows nothing', async ()
   };
   const failed = show(h(Session, { id: 'fail-react' }));
   await shows(failed, /^error: \S/);
-  root.unmount();
+  failed.end();
   const refused = show(h(Session, { id: 'missing-react' }));
   await shows(refused, /^error: The server refused/);
-  root.unmount();
+  refused.end();
   await shows(show(h(Session, { id: null })), /^fine undefined$/);
 });
 

@@ -26,8 +26,9 @@ const states: Record<Phase, StepState> = {
   waiting: 'todo', uploading: 'active', processing: 'active', needs_input: 'asks', done: 'done', failed: 'failed', expired: 'failed',
 };
 
+/** The newest item of a kind, or the one with this id. */
 const item = (snapshot: Snapshot | undefined, kind: string, id?: string): Item | undefined =>
-  snapshot?.items.find((one) => one.kind === kind && (id === undefined || one.id === id));
+  snapshot?.items.findLast((one) => one.kind === kind && (id === undefined || one.id === id));
 const state = (one: Item | undefined): StepState => (one ? states[one.phase] : 'todo');
 const part = (one: Item | undefined): number => (one?.phase === 'done' ? 1 : (one?.progress ?? 0));
 const finished = (snapshot: Snapshot | undefined): boolean => snapshot?.phase === 'done';
