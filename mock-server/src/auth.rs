@@ -1,6 +1,6 @@
 //! Tokens: HS256 JWTs that are issued and verified here, and two looser modes for apps with a real login.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
@@ -68,13 +68,17 @@ impl fmt::Display for BadToken {
 
 impl std::error::Error for BadToken {}
 
+/// Tokens remembered as expired by a fault; the oldest is forgotten first.
+const MOST_REVOKED: usize = 1024;
+
 /// Issues and judges tokens.
 pub struct Authority {
     mode: AuthMode,
     default_role: String,
     signing: EncodingKey,
     verifying: DecodingKey,
-    revoked: Mutex<BTreeSet<String>>,
+    /// Fingerprints, the oldest first.
+    revoked: Mutex<VecDeque<String>>,
 }
 
 impl fmt::Debug for Authority {
@@ -124,7 +128,7 @@ impl Authority {
             return Err(bad("the token is empty"));
         }
         let fingerprint = fingerprint(token);
-        if self.revoked.locked().contains(&fingerprint) {
+        if self.revoked.locked().iter().any(|known| *known == fingerprint) {
             return Err(bad("the token has been expired by a fault"));
         }
         let claims = match self.mode {
@@ -150,7 +154,14 @@ impl Authority {
 
     /// From now on this token is refused as if its `exp` had passed.
     pub(crate) fn revoke(&self, fingerprint: &str) {
-        self.revoked.locked().insert(fingerprint.to_owned());
+        let mut revoked = self.revoked.locked();
+        if revoked.iter().any(|known| known == fingerprint) {
+            return;
+        }
+        if revoked.len() == MOST_REVOKED {
+            revoked.pop_front();
+        }
+        revoked.push_back(fingerprint.to_owned());
     }
 
     /// Accepts again what was expired by a fault.
@@ -221,6 +232,18 @@ mod tests {
         let foreign = Authority::new(AuthMode::Verify, "elsewhere", "user").issue("u9", "admin", HOUR);
         let who = Authority::new(AuthMode::Decode, "here", "user").judge(&foreign).unwrap();
         assert_eq!((who.sub.as_str(), who.role.as_str()), ("u9", "user"));
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_revoked_tokens_is_forgotten() {
+        let authority = Authority::new(AuthMode::Any, "a", "user");
+        let first = authority.judge("first").unwrap().fingerprint;
+        let second = authority.judge("second").unwrap().fingerprint;
+        authority.revoke(&first);
+        authority.revoke(&second);
+        (2..=MOST_REVOKED).for_each(|n| authority.revoke(&n.to_string()));
+        assert!(authority.judge("first").is_ok());
+        assert!(authority.judge("second").is_err());
     }
 
     #[test]

@@ -10,10 +10,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::auth::Identity;
-use crate::io::{Cut, Wire};
-use crate::services::Service;
+use crate::service::Service;
 use crate::sync::Locked;
-use crate::wires::Wires;
+use crate::wire::bundle::Wires;
+use crate::wire::io::{Cut, Wire};
 
 /// Commands that may wait for one connection; a client that reads slower than this is cut off.
 const INBOX: usize = 4096;
@@ -76,6 +76,8 @@ pub(crate) enum Command {
 pub(crate) struct Connection {
     /// Counts all realtime connections since the start, refused ones included.
     pub(crate) id: u64,
+    /// Counts the same on its service alone, so that a rule can mean "the second one".
+    pub(crate) number: u64,
     pub(crate) service: Service,
     /// The request's path, without its query.
     pub(crate) path: String,
@@ -135,6 +137,8 @@ impl Connection {
 pub struct ConnectionInfo {
     /// Its number.
     pub connection: u64,
+    /// Its number on its service alone, counted from 1; refused ones count too.
+    pub number: u64,
     /// Its service.
     pub service: Service,
     /// Its user, once known.
@@ -151,6 +155,8 @@ pub struct ConnectionInfo {
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     last: AtomicU64,
+    /// The last number on each service.
+    on_service: Mutex<BTreeMap<Service, u64>>,
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
 }
 
@@ -163,7 +169,14 @@ impl Connections {
         wire: Wire,
     ) -> (Arc<Connection>, mpsc::Receiver<Command>) {
         let (inbox, commands) = mpsc::channel(INBOX);
+        let number = {
+            let mut on_service = self.on_service.locked();
+            let last = on_service.entry(service).or_default();
+            *last += 1;
+            *last
+        };
         let connection = Connection {
+            number,
             id: self.last.fetch_add(1, Ordering::Relaxed) + 1,
             service,
             path: path.to_owned(),
@@ -199,6 +212,7 @@ impl Connections {
     pub(crate) fn info(&self) -> Vec<ConnectionInfo> {
         let tell = |c: &Arc<Connection>| ConnectionInfo {
             connection: c.id,
+            number: c.number,
             service: c.service,
             user: c.user(),
             path: c.path.clone(),

@@ -11,7 +11,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::auth::{self, Identity};
 use crate::control;
-use crate::services::{self, Service};
+use crate::service::Service;
+use crate::services;
 use crate::world::World;
 
 /// An HTTP refusal: a status and `{error}`, which says what to change.

@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 
 use crate::auth::Identity;
 use crate::connection::{Closing, Command, Connection, Frame};
-use crate::services::{Service, personality};
+use crate::service::Service;
+use crate::services::personality;
 use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::World;

@@ -9,14 +9,15 @@ use serde_json::Value;
 
 use crate::auth::Authority;
 use crate::connection::ConnectionInfo;
+use crate::faults::rule::{Rule, RuleInfo};
 use crate::http;
 use crate::hub::TopicInfo;
-use crate::journal::Journal;
-use crate::listen;
 use crate::options::{Options, OptionsError};
-use crate::rule::{Rule, RuleInfo};
-use crate::services::{Service, personality};
+use crate::report::journal::Journal;
+use crate::service::Service;
+use crate::services::personality;
 use crate::switches::{SwitchError, Switches};
+use crate::wire::listen;
 use crate::world::World;
 
 /// The life of the tokens that are handed out for trying things.
@@ -60,7 +61,7 @@ impl MockServer {
             }
         }
         for (listener, router) in plan {
-            world.tasks.spawn(listen::serve(world.clone(), listener, tls.clone(), router));
+            world.tasks.spawn(listen::serve(world.ground(), listener, tls.clone(), router));
         }
         let secure = tls.is_some();
         Ok(Self { world, address, secure })

@@ -11,12 +11,13 @@ use crate::connection::Connections;
 use crate::console::Console;
 use crate::faults::Faults;
 use crate::hub::Hub;
-use crate::io::Lot;
-use crate::journal::Journal;
 use crate::options::{Options, OptionsError};
+use crate::report::journal::Journal;
 use crate::services;
 use crate::switches::Switches;
 use crate::sync::Locked;
+use crate::wire::io::Lot;
+use crate::wire::listen::Ground;
 
 /// A cheap handle on the shared parts; every request handler, session and flow has one.
 #[derive(Debug, Clone)]
@@ -59,6 +60,11 @@ impl World {
             random: Mutex::new(random),
             options,
         })))
+    }
+
+    /// What the listeners need of all this.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground { lot: self.lot.clone(), shutdown: self.shutdown.clone(), tasks: self.tasks.clone() }
     }
 
     /// The repeatable source of randomness.

@@ -28,12 +28,12 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::faults::End;
+use crate::faults::rule::When;
 use crate::http::ApiError;
-use crate::io::Cut;
-use crate::journal::Happening;
-use crate::listen::CameBy;
-use crate::rule::When;
-use crate::services::Service;
+use crate::report::journal::Happening;
+use crate::service::Service;
+use crate::wire::io::Cut;
+use crate::wire::listen::CameBy;
 use crate::world::World;
 
 /// Idle connections are many: the usual 128 KiB each would be their whole memory.

@@ -282,6 +282,21 @@ async fn rules_match_by_user_connection_and_count() {
 }
 
 #[tokio::test]
+async fn connections_are_matched_by_their_number_on_the_service_before_they_are_there() {
+    let server = start(Options::for_tests()).await;
+    let _elsewhere = Client::of(&server, Service::DevContext, "u1").await;
+    let matching = json!({"service": "charisma", "number": 2});
+    fault(&server, json!({"match": matching, "action": {"do": "refuse", "status": 503}})).await;
+    let url = |user: &str| format!("{}?token={}", server.socket_url(C, ""), server.token(user));
+    let _first = Client::open(&url("u1")).await;
+    assert_eq!(Client::try_open(&url("u2"), &[]).await.err().unwrap().0, 503);
+    let _third = Client::open(&url("u3")).await;
+    let numbers: Vec<_> =
+        server.connections().into_iter().filter(|c| c.service == C).map(|c| c.number).collect();
+    assert_eq!(numbers, [1, 3]);
+}
+
+#[tokio::test]
 async fn tokens_expire_for_good_and_connections_are_replaced_on_command() {
     let server = start(Options::for_tests()).await;
     let url = format!("{}?token={}", server.socket_url(C, ""), server.token("u1"));

@@ -1,6 +1,6 @@
 //! Charisma [charisma §1]: upload and OCR sessions, `action`/`payload` up, `type` down.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,19 +11,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Personality, Service, default_field};
+use super::{Personality, default_field};
 use crate::auth::{self, Identity};
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::http::ApiError;
 use crate::hub::{Access, Beat};
-use crate::journal::Happening;
+use crate::report::journal::Happening;
+use crate::scenario::flow::Flow;
+use crate::service::Service;
 use crate::switches as s;
 use crate::topic::Meaning;
 use crate::world::World;
 use crate::ws::{self, Habits, Out, Session};
 
-/// Frames of `session_upload_progress` in an upload: within 10 to 20 [charisma §7.6].
-const UPLOAD_FRAMES: u8 = 12;
+/// The default flow; its upload has 13 frames, within 10 to 20 [charisma §7.6].
+static FLOW: LazyLock<Flow> =
+    LazyLock::new(|| Flow::read(include_str!("charisma.flow.json")).expect("a test reads it"));
 /// What the flow waits for before it completes.
 const OCR: &str = "ocr";
 
@@ -36,49 +39,16 @@ impl Personality for Charisma {
     }
 
     fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let status = |status: &str, message: &str, progress: Option<f64>| {
-            let mut body = json!({"type": "session_status", "status": status, "message": message});
-            if let Some(progress) = progress {
-                body["progress"] = progress.into();
+        let mut beats = FLOW.beats(topic, meaning);
+        if world.switches.is(&s::CHARISMA_OCR_CONFIRM, "manual") {
+            for beat in &mut beats {
+                if let Beat::Await(what, limit) = beat
+                    && what == OCR
+                {
+                    *limit = None;
+                }
             }
-            Beat::Emit(Frame::new("session_status", body))
-        };
-        let mut beats = Vec::new();
-        for part in 0..=UPLOAD_FRAMES {
-            let progress = f64::from(part) / f64::from(UPLOAD_FRAMES);
-            let body =
-                json!({"type": "session_upload_progress", "progress": (progress * 1000.0).round() / 1000.0});
-            beats.extend([Beat::Wait(0.25), Beat::Emit(Frame::new("session_upload_progress", body))]);
         }
-        beats.extend([
-            status("uploading", "Upload received", None),
-            Beat::Wait(1.0),
-            status("analysis_in_progress", "Analyzing screenshot...", Some(0.0)),
-            Beat::Wait(1.0),
-            status("analysis_in_progress", "Analyzing screenshot...", Some(0.5)),
-            Beat::Wait(1.0),
-        ]);
-        match meaning {
-            Some(Meaning::Fail) => {
-                beats.push(Beat::Emit(failure(None, "OCR_FAILED", "Failed to analyze screenshot")));
-                return beats;
-            }
-            Some(Meaning::Crash) => beats.push(Beat::Crash),
-            _ => {}
-        }
-        let verifying = json!({"type": "session_status", "status": "verifying_ocr",
-            "ocrResult": [
-                {"id": "ocr_1", "text": "Are we still on for tonight?", "author": "contact"},
-                {"id": "ocr_2", "text": "Yes, at eight!", "author": "user"},
-                {"id": "ocr_3", "text": "Great, see you there.", "author": "contact"},
-            ],
-            "screenshotUrl": format!("https://files.charisma.example/sessions/{topic}/screenshot.png")});
-        let alone = world.switches.is(&s::CHARISMA_OCR_CONFIRM, "auto").then_some(1.0);
-        beats.extend([
-            Beat::Emit(Frame::new("session_status", verifying)),
-            Beat::Await(OCR.to_owned(), alone),
-            status("complete", "Session ready", Some(1.0)),
-        ]);
         beats
     }
 

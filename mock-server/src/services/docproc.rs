@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::socketio::{Dialect, Greeting, Kind, Out, Pass};
-use super::{Personality, Service, default_field};
+use super::{Personality, default_field};
 use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body, caller};
 use crate::hub::{Access, Beat};
-use crate::journal::Happening;
 use crate::limits::Window;
+use crate::report::journal::Happening;
+use crate::service::Service;
 use crate::switches as s;
 use crate::topic::Meaning;
 use crate::world::{World, timestamp};

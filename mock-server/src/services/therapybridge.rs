@@ -14,13 +14,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Personality, Service, default_field, due_at};
+use super::{Personality, default_field, due_at};
 use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body};
 use crate::hub::{Access, Beat};
-use crate::journal::Happening;
 use crate::limits::Window;
+use crate::report::journal::Happening;
+use crate::service::Service;
 use crate::switches as s;
 use crate::sync::Locked;
 use crate::topic::Meaning;

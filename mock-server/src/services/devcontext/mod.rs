@@ -9,11 +9,12 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Personality, Service, default_field};
+use super::{Personality, default_field};
 use crate::auth;
 use crate::connection::Frame;
 use crate::http::{ApiError, caller};
 use crate::hub::{Access, Beat};
+use crate::service::Service;
 use crate::switches as s;
 use crate::topic::Meaning;
 use crate::world::{World, timestamp};

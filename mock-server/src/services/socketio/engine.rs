@@ -17,9 +17,9 @@ use super::refusal::Refusal;
 use super::transport::{Incoming, Line, Probe, Socket, Waiting};
 use crate::connection::{Closing, Command, Connection};
 use crate::faults::End;
-use crate::io::{Cut, Wire};
-use crate::journal::Happening;
-use crate::rule::When;
+use crate::faults::rule::When;
+use crate::report::journal::Happening;
+use crate::wire::io::{Cut, Wire};
 use crate::world::World;
 
 /// Time a client has for the probe of an upgrade.

@@ -13,7 +13,7 @@ use super::packet::{Message, Packet, Parcel};
 use crate::auth::Identity;
 use crate::connection::{Closing, Connection, Frame};
 use crate::faults::End;
-use crate::journal::Happening;
+use crate::report::journal::Happening;
 use crate::world::World;
 
 /// What a service does on a connection. Plain state without I/O: it is told what happened and answers through [`Out`].

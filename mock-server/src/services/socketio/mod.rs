@@ -25,15 +25,15 @@ use axum::routing::any;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Service;
 use crate::auth;
 use crate::connection::{Command, Connection};
 use crate::http::ApiError;
-use crate::io::Wire;
-use crate::journal::Happening;
-use crate::listen::CameBy;
+use crate::report::journal::Happening;
+use crate::service::Service;
 use crate::switches::Switch;
 use crate::sync::Locked;
+use crate::wire::io::Wire;
+use crate::wire::listen::CameBy;
 use crate::world::World;
 use crate::ws::{self, Opening};
 

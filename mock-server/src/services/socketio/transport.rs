@@ -17,7 +17,7 @@ use super::engine::Answer;
 use super::packet::{Item, to_payload};
 use super::refusal::Refusal;
 use crate::connection::{Closing, Connection};
-use crate::io::Wire;
+use crate::wire::io::Wire;
 use crate::world::World;
 
 /// Packets kept for a client that does not poll; one that fetches none of so many has gone.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::connection::Connection;
-use crate::services::Service;
+use crate::service::Service;
 use crate::sync::Locked;
 
 /// Entries kept; the oldest go first.
@@ -55,6 +55,8 @@ pub struct Entry {
     pub service: Service,
     /// The connection's number.
     pub connection: u64,
+    /// The connection's number on its service alone, counted from 1.
+    pub number: u64,
     /// Whose connection it is, once that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -111,6 +113,7 @@ impl Journal {
             what,
             service: on.service,
             connection: on.id,
+            number: on.number,
             user: on.user(),
             kind: kind.map(str::to_owned),
             topic: topic.map(str::to_owned),

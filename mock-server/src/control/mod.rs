@@ -23,12 +23,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::connection::ConnectionInfo;
+use crate::faults::rule::{Rule, RuleInfo};
 use crate::http::{ApiError, body};
 use crate::hub::TopicInfo;
-use crate::journal::{Entry, Happening};
-use crate::rule::{Rule, RuleInfo};
+use crate::report::journal::{Entry, Happening};
 use crate::server::emit as emit_to;
-use crate::services::{Service, personality};
+use crate::service::Service;
+use crate::services::personality;
 use crate::switches::{Switches, parse_span};
 use crate::world::World;
 

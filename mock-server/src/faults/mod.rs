@@ -4,16 +4,18 @@
 //! comes in and where a frame goes out ([`Faults::at_frame`]). Both answer with a plan that the transport
 //! carries out, so a new action is a variant here and a line where the plan is made.
 
+pub(crate) mod rule;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::connection::{Closing, Command, Connection};
-use crate::io::Cut;
-use crate::journal::Happening;
-use crate::rule::{Action, How, Match, Rule, RuleInfo, When, unhex};
-use crate::services::Service;
+use crate::faults::rule::{Action, How, Match, Rule, RuleInfo, When, unhex};
+use crate::report::journal::Happening;
+use crate::service::Service;
 use crate::sync::Locked;
+use crate::wire::io::Cut;
 use crate::world::World;
 
 /// How the end of a connection is carried out.
@@ -83,8 +85,8 @@ impl Faults {
                 "at the upgrade the topic is known on therapybridge only: leave `topic` out".to_owned()
             );
         }
-        if rule.times == Some(0) || rule.matching.nth == Some(0) {
-            return Err("`times` and `nth` count from 1".to_owned());
+        if [rule.times, wanted.nth, wanted.number].contains(&Some(0)) {
+            return Err("`times`, `nth` and `number` count from 1".to_owned());
         }
         let mut info =
             RuleInfo { id: self.last.fetch_add(1, Ordering::Relaxed) + 1, rule, matched: 0, applied: 0 };
@@ -199,6 +201,7 @@ fn concerns(wanted: &Match, on: &Connection) -> bool {
 fn is_on(wanted: &Match, on: &Connection) -> bool {
     wanted.service.is_none_or(|s| s == on.service)
         && wanted.connection.is_none_or(|n| n == on.id)
+        && wanted.number.is_none_or(|n| n == on.number)
         && wanted.user.as_deref().is_none_or(|u| on.user().as_deref() == Some(u))
 }
 

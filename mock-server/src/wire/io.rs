@@ -1,7 +1,7 @@
 //! The listener's own I/O: every accepted TCP connection is wrapped so that it can be steered from outside.
 //!
 //! [`WireIo`] is what HTTP, TLS and WebSocket read and write; [`Wire`] is the handle that faults and the control
-//! API hold, several of them as [`Wires`](crate::wires::Wires). A wire passes bytes on, holds them (a half-open
+//! API hold, several of them as [`Wires`](crate::wire::bundle::Wires). A wire passes bytes on, holds them (a half-open
 //! connection: the peer's TCP still answers, nothing comes through), delays or trickles what is written, injects
 //! bytes nobody wrote, or ends with a FIN or an RST.
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::services::Service;
+use crate::service::Service;
 
 /// Where a rule looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Match {
     /// The connection's number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<u64>,
+    /// The connection's number on its service alone, counted from 1: known before the connection is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
     /// The user's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

@@ -16,11 +16,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-use crate::io::{Wire, WireIo};
 use crate::options::{OptionsError, TlsFiles};
-use crate::world::World;
+use crate::wire::io::{Lot, Wire, WireIo};
 
 /// Time a client has to send its request's head or finish the TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -30,6 +31,17 @@ const PORT_TRIES: usize = 20;
 /// The wire that a request came in on; every request carries it as an extension.
 #[derive(Debug, Clone)]
 pub(crate) struct CameBy(pub(crate) Wire);
+
+/// What listening needs of the server it works for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    /// Where held connections stay when the server gives them up.
+    pub(crate) lot: Lot,
+    /// Ends accepting and the idle connections.
+    pub(crate) shutdown: CancellationToken,
+    /// Every connection's task.
+    pub(crate) tasks: TaskTracker,
+}
 
 /// Binds the host's port, or both loopback addresses on the same port.
 pub(crate) async fn bind(host: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, OptionsError> {
@@ -92,15 +104,15 @@ pub(crate) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, OptionsError> {
 }
 
 /// Accepts connections until the shutdown.
-pub(crate) async fn serve(world: World, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+pub(crate) async fn serve(ground: Ground, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = world.shutdown.cancelled() => return,
+            () = ground.shutdown.cancelled() => return,
         };
         match accepted {
             Ok((stream, _)) => {
-                world.tasks.spawn(connection(world.clone(), stream, tls.clone(), router.clone()));
+                ground.tasks.spawn(connection(ground.clone(), stream, tls.clone(), router.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -110,24 +122,24 @@ pub(crate) async fn serve(world: World, listener: TcpListener, tls: Option<TlsAc
     }
 }
 
-async fn connection(world: World, stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+async fn connection(ground: Ground, stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
     let _ = stream.set_nodelay(true);
-    let io = WireIo::new(stream, world.lot.clone());
+    let io = WireIo::new(stream, ground.lot.clone());
     let wire = io.wire();
-    let Some(tls) = tls else { return http(world, io, wire, router).await };
+    let Some(tls) = tls else { return http(ground, io, wire, router).await };
     let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(io));
     let handshake = tokio::select! {
         handshake = handshake => handshake,
-        () = world.shutdown.cancelled() => return,
+        () = ground.shutdown.cancelled() => return,
     };
     match handshake {
-        Ok(Ok(io)) => http(world, io, wire, router).await,
+        Ok(Ok(io)) => http(ground, io, wire, router).await,
         Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
         Err(_) => tracing::debug!("the TLS handshake took too long"),
     }
 }
 
-async fn http<I>(world: World, io: I, wire: Wire, router: Router)
+async fn http<I>(ground: Ground, io: I, wire: Wire, router: Router)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -143,7 +155,7 @@ where
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
-        () = world.shutdown.cancelled() => {
+        () = ground.shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::io::{Cut, Wire};
 use crate::sync::Locked;
+use crate::wire::io::{Cut, Wire};
 
 /// The TCP connections that carry one realtime connection: a WebSocket has one, HTTP long-polling one for each
 /// request that is under way.
