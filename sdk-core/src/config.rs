@@ -1,6 +1,6 @@
 //! What a client is told before it starts. Every limit and time of the protocols can be tuned here.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -63,6 +63,12 @@ impl Service {
             Self::DocProc => "http://localhost:3000",
             Self::DevContext => "ws://localhost:8081/v1/ws",
         }
+    }
+}
+
+impl crate::text::Piece for Service {
+    fn put(&self, out: &mut String) {
+        out.push_str(self.slug());
     }
 }
 
@@ -365,8 +371,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(field: &'static str, message: impl ToString) -> Self {
-        Self { field, message: message.to_string() }
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
     }
 }
 
@@ -379,6 +385,8 @@ impl fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 /// A duration as whole ms.
+#[inline(never)]
 pub(crate) fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4)
+    let whole = duration.as_secs().min(u64::MAX / 4000) * 1000;
+    (whole + u64::from(duration.subsec_millis())).min(u64::MAX / 4)
 }

@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::envelope::{Kind, Stage};
 use crate::io::{HttpId, Violation};
+use crate::text::{Piece, text};
 
 /// What kind of trouble stands behind a waiting, refused or failed state. [rules §2.11]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,19 +99,24 @@ pub struct Why {
     pub help: &'static str,
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        let mut last = self.text.as_str();
+impl Piece for Why {
+    fn put(&self, out: &mut String) {
+        out.push_str(&self.text);
         if let Some(code) = self.code.as_deref().filter(|code| !self.text.ends_with(code)) {
-            write!(f, " ({code})")?;
-            last = ")";
+            for part in [" (", code, ")"] {
+                out.push_str(part);
+            }
         }
         if !self.help.is_empty() {
-            f.write_str(if last.ends_with(['.', '!', '?']) { " " } else { ". " })?;
-            f.write_str(self.help)?;
+            out.push_str(if matches!(out.as_bytes().last(), Some(b'.' | b'!' | b'?')) { " " } else { ". " });
+            out.push_str(self.help);
         }
-        Ok(())
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text![self])
     }
 }
 

@@ -52,6 +52,7 @@ faults! {
 impl Faults {
     /// Whether this bug is planted.
     pub const fn is(self, fault: u32) -> bool {
-        self.0 & fault != 0
+        // No bug is planted in a browser, so what it would do is no part of the download.
+        !cfg!(target_family = "wasm") && self.0 & fault != 0
     }
 }

@@ -68,7 +68,10 @@ impl Token {
     pub(crate) fn is_usable(&self, by: AuthMode) -> bool {
         let text = self.text.expose();
         let header = matches!(by, AuthMode::Header | AuthMode::Subprotocol);
-        !text.is_empty() && !text.chars().any(|c| c.is_control() || c == ' ' || (header && !c.is_ascii()))
+        !text.is_empty()
+            && !crate::text::has_control(text)
+            && !crate::text::has(text, " ")
+            && (!header || text.is_ascii())
     }
 }
 

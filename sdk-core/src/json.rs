@@ -1,7 +1,6 @@
 //! A writer for the small JSON texts that the core sends. Reading JSON is the edge's work.
 
 use alloc::string::String;
-use core::fmt::Write as _;
 
 /// Appends `text` as a JSON string.
 pub fn string(out: &mut String, text: &str) {
@@ -14,8 +13,8 @@ pub fn string(out: &mut String, text: &str) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c < ' ' => {
-                // Writing to a `String` cannot fail.
-                let _ = write!(out, "\\u{:04x}", c as u32);
+                out.push_str("\\u00");
+                crate::text::hex(out, c as u8);
             }
             c => out.push(c),
         }
@@ -69,7 +68,7 @@ impl<'a> Object<'a> {
 
     /// A whole number.
     pub fn number(mut self, name: &str, value: u64) -> Self {
-        let _ = write!(self.key(name), "{value}");
+        crate::text::number(self.key(name), value, 1);
         self
     }
 
@@ -77,8 +76,11 @@ impl<'a> Object<'a> {
     /// whole module.
     pub fn share_if(mut self, name: &str, value: Option<f64>) -> Self {
         if let Some(value) = value.filter(|v| v.is_finite()) {
-            let millionths = (value.clamp(0.0, 1.0) * 1e6 + 0.5) as u32;
-            let _ = write!(self.key(name), "{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+            let millionths = (value.clamp(0.0, 1.0) * 1e6 + 0.5) as u64;
+            let out = self.key(name);
+            crate::text::number(out, millionths / 1_000_000, 1);
+            out.push('.');
+            crate::text::number(out, millionths % 1_000_000, 6);
         }
         self
     }

@@ -153,10 +153,12 @@ pub mod io;
 #[doc(hidden)]
 pub mod json;
 pub mod machine;
+pub mod map;
 #[cfg(feature = "typed")]
 pub mod messages;
 pub mod snapshot;
 pub mod socketio;
+mod text;
 pub mod time;
 mod url;
 

@@ -1,7 +1,6 @@
 //! Time as the machine sees it: two clocks that a host reads, and instants that services write as text.
 
 use alloc::string::String;
-use core::fmt::Write as _;
 
 /// The time at which an input arrives, read by the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,8 +92,19 @@ pub fn format_instant(unix: u64) -> String {
     let (hour, minute, second, millis) =
         (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
     let mut text = String::with_capacity(24);
-    // Writing to a `String` cannot fail.
-    let _ = write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+    let parts = [
+        (year as u64, 4, '-'),
+        (month as u64, 2, '-'),
+        (day as u64, 2, 'T'),
+        (hour, 2, ':'),
+        (minute, 2, ':'),
+        (second, 2, '.'),
+        (millis, 3, 'Z'),
+    ];
+    for (value, digits, mark) in parts {
+        crate::text::number(&mut text, value, digits);
+        text.push(mark);
+    }
     text
 }
 

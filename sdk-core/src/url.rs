@@ -1,8 +1,7 @@
 //! The little that the core needs of URLs: scheme, authority, path and query, without a parser's full ambition.
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use core::fmt::Write as _;
+use crate::text::{Quoted, cut, has, has_control, hex, text};
+use alloc::string::String;
 
 /// A URL taken apart. The query keeps its order; a fragment is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,24 +19,23 @@ pub(crate) struct Url {
 impl Url {
     /// Takes a `ws`, `wss`, `http` or `https` URL apart; the error says what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.chars().any(|c| c.is_control() || c == ' ') {
+        if has_control(text) || has(text, " ") {
             return Err("the URL contains a space or a control character".into());
         }
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| "the URL needs a scheme: ws://, wss://, http:// or https://".to_string())?;
+        let (scheme, rest) =
+            cut(text, "://").ok_or("the URL needs a scheme: ws://, wss://, http:// or https://")?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "ws" | "http" => false,
             "wss" | "https" => true,
-            other => return Err(format!("the scheme {other:?} is none of ws, wss, http, https")),
+            other => return Err(text!["the scheme ", Quoted(other), " is none of ws, wss, http, https"]),
         };
-        let rest = rest.split('#').next().unwrap_or_default();
-        let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = match before_query.find('/') {
+        let rest = cut(rest, "#").map_or(rest, |(front, _)| front);
+        let (before_query, query) = cut(rest, "?").unwrap_or((rest, ""));
+        let (authority, path) = match crate::text::find(before_query, "/") {
             Some(at) => before_query.split_at(at),
             None => (before_query, ""),
         };
-        if authority.contains('@') {
+        if has(authority, "@") {
             return Err("the URL holds a user name or password; use the token option instead".into());
         }
         check_authority(authority)?;
@@ -70,7 +68,7 @@ impl Url {
     /// The URL with a scheme and an additional path.
     pub(crate) fn with(&self, plain: &str, secure: &str, path: &str) -> String {
         let scheme = if self.secure { secure } else { plain };
-        format!("{scheme}://{}{}{path}", self.authority, self.path)
+        text![scheme, "://", self.authority, self.path, path]
     }
 }
 
@@ -82,13 +80,13 @@ fn check_authority(authority: &str) -> Result<(), String> {
         return Err("the URL names no host".into());
     }
     let legal = match host.strip_prefix('[') {
-        Some(address) => address.strip_suffix(']').is_some_and(|a| {
-            a.contains(':') && a.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
-        }),
+        Some(address) => address
+            .strip_suffix(']')
+            .is_some_and(|a| has(a, ":") && a.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))),
         None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
     };
     if !legal {
-        return Err(format!("{host:?} can't be dialed; give a name in ASCII (xn--…) or an address"));
+        return Err(text![Quoted(host), " can't be dialed; give a name in ASCII (xn--…) or an address"]);
     }
     match rest.strip_prefix(':') {
         None if rest.is_empty() => Ok(()),
@@ -98,7 +96,7 @@ fn check_authority(authority: &str) -> Result<(), String> {
         {
             Ok(())
         }
-        _ => Err(format!("{:?} is no port; give 1 to 65535", rest.trim_start_matches(':'))),
+        _ => Err(text![Quoted(rest.trim_start_matches(':')), " is no port; give 1 to 65535"]),
     }
 }
 
@@ -109,8 +107,8 @@ fn tidy(text: &str) -> String {
         if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
             out.push(byte as char);
         } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            out.push('%');
+            hex(&mut out, byte);
         }
     }
     out
@@ -131,9 +129,10 @@ fn is_loopback_v4(host: &str) -> bool {
 
 fn host_of(authority: &str) -> &str {
     if authority.starts_with('[') {
-        return authority.split_inclusive(']').next().unwrap_or_default();
+        let end = crate::text::find(authority, "]").map_or(authority.len(), |at| at + 1);
+        return authority.get(..end).unwrap_or_default();
     }
-    authority.split(':').next().unwrap_or_default()
+    cut(authority, ":").map_or(authority, |(host, _)| host)
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -143,8 +142,8 @@ pub(crate) fn encode(text: &str) -> String {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
             _ => {
-                // Writing to a `String` cannot fail.
-                let _ = write!(out, "%{byte:02X}");
+                out.push('%');
+                hex(&mut out, byte);
             }
         }
     }
@@ -153,7 +152,7 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Adds a parameter to a URL's query.
 pub(crate) fn add_query(url: &mut String, name: &str, value: &str) {
-    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push(if has(url, "?") { '&' } else { '?' });
     url.push_str(&encode(name));
     url.push('=');
     url.push_str(&encode(value));
@@ -166,7 +165,7 @@ pub(crate) fn add_query(url: &mut String, name: &str, value: &str) {
 /// ```
 pub fn redact(url: &str) -> String {
     match url.split_once('?') {
-        Some((front, _)) => format!("{front}?…"),
+        Some((front, _)) => text![front, "?…"],
         None => url.into(),
     }
 }

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Machine;
+use super::link::conn_at;
 use super::link::{Awaiting, Conn, Happening, Rest, Stage};
 use super::topics::Wire;
 use crate::config::{AuthMode, ms};
@@ -119,7 +120,7 @@ impl Machine {
             || (self.route.auth == AuthMode::Message && self.profile.auth_answered))
             && !self.faults_planted.is(super::Faults::SEND_TOO_EARLY);
         let until = now.mono + ms(self.config.reconnect.handshake_timeout);
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         if !matches!(conn.stage, Stage::Dialing { .. }) {
             return;
         }
@@ -140,8 +141,7 @@ impl Machine {
 
     /// Socket.IO: the engine is open, so connect to the namespace.
     pub(super) fn connect_namespace(&mut self, id: u32, socket: SocketId) {
-        let token =
-            self.links.get_mut(&id).and_then(|link| link.conn(socket)).and_then(|conn| conn.token.clone());
+        let token = conn_at(&mut self.links, id, socket).and_then(|conn| conn.token.clone());
         let fields = &self.config.connect_fields;
         let mut text = String::from("40");
         if token.is_some() || !fields.is_empty() {
@@ -158,7 +158,7 @@ impl Machine {
     /// The handshake is done.
     pub(super) fn accepted(&mut self, id: u32, socket: SocketId) {
         let now = self.now.mono;
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         if matches!(conn.stage, Stage::Handshake { .. }) {
             conn.stage = conn.stage.after(Happening::Accepted { now });
             self.become_ready(id, socket);

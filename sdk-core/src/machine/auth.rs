@@ -1,9 +1,9 @@
 //! Tokens in use: asked for, given, refused, renewed. [rules §2.6]
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::Machine;
+use super::link::ready_at;
 use super::link::{Awaiting, Rest, Stage};
 use super::tokens::Flight;
 use super::topics::Wire;
@@ -12,6 +12,7 @@ use crate::config::{TokenSource, ms};
 use crate::dialect::Outgoing;
 use crate::event::{NoticeKind, WhyKind};
 use crate::io::{Output, SocketId, Token, TokenError};
+use crate::text::text;
 
 impl Machine {
     /// Gives connections that wait for a token theirs, or asks for one.
@@ -132,7 +133,7 @@ impl Machine {
             let hope = !denied && expires_at.is_some_and(|at| at > self.now.unix);
             self.tokens.refresh_at = hope.then(|| self.now.mono + ms(self.config.timings.refresh_interval));
             if !hope {
-                self.notice(NoticeKind::TokenNotRefreshed, format!("no new token: {text}"));
+                self.notice(NoticeKind::TokenNotRefreshed, text!["no new token: ", text]);
             }
         }
         self.calls_lost_token(text);
@@ -140,14 +141,14 @@ impl Machine {
             Ruling::new(
                 Meaning::Fatal,
                 WhyKind::Auth,
-                format!("The token provider says there will be no token: {text}"),
+                text!["The token provider says there will be no token: ", text],
                 "Sign in again, then call connect() or set_token()",
             )
         } else {
             Ruling::new(
                 Meaning::Retry { retry_after: 0 },
                 WhyKind::TokenProvider,
-                format!("The token provider gave no token: {text}"),
+                text!["The token provider gave no token: ", text],
                 "It is asked again by itself; check the place that issues tokens",
             )
         };
@@ -174,7 +175,7 @@ impl Machine {
             let ruling = Ruling::new(
                 Meaning::Refused,
                 WhyKind::Auth,
-                format!("The token was refused, and there is no other. {said}"),
+                text!["The token was refused, and there is no other. ", said],
                 "Sign in again, then call connect() or set_token()",
             );
             return self.lose(id, socket, Ruling { code, ..ruling }, None);
@@ -230,7 +231,7 @@ impl Machine {
 
     pub(super) fn authenticate_in_band(&mut self, id: u32) {
         let Some(token) = self.tokens.current.clone() else { return };
-        let socket = match self.links.get_mut(&id).and_then(|link| link.ready()) {
+        let socket = match ready_at(&mut self.links, id) {
             Some(conn) => {
                 conn.token = Some(token.clone());
                 conn.socket

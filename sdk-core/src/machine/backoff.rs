@@ -1,8 +1,9 @@
 //! When to try again: the schedule, the randomness below it, and the limit on attempts. [rules §2.3]
 
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::config::{Reconnect, ms};
+use crate::map::take_first;
 
 /// `SplitMix64`: small, good enough to spread delays, the same everywhere.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(super) struct Backoff {
     /// Lives in a row that were too short to count.
     pub short_lives: u32,
     /// When the last attempts began, as many as the limit per minute.
-    recent: VecDeque<u64>,
+    recent: Vec<u64>,
     /// Until when the server asked to be left alone.
     pub not_before: u64,
 }
@@ -77,9 +78,9 @@ impl Backoff {
     /// Counts an attempt that begins now.
     pub(super) fn attempted(&mut self, options: &Reconnect, now: u64) {
         while self.recent.len() >= options.attempts_per_minute.max(1) as usize {
-            self.recent.pop_front();
+            take_first(&mut self.recent);
         }
-        self.recent.push_back(now);
+        self.recent.push(now);
     }
 
     /// The earliest moment at which the server and the limit per minute allow an attempt.
@@ -87,7 +88,7 @@ impl Backoff {
         if self.recent.len() < options.attempts_per_minute.max(1) as usize {
             return self.not_before;
         }
-        self.recent.front().map_or(0, |first| first + 60_000).max(self.not_before)
+        self.recent.first().map_or(0, |first| first + 60_000).max(self.not_before)
     }
 
     /// The link has been Ready for long enough.

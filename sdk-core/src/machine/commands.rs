@@ -1,9 +1,9 @@
 //! Commands: each ends in exactly one outcome. [rules §2.7]
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::link::ready_at;
 use super::link::{Awaited, Awaiting, Link, Rest};
 use super::requests::{expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
@@ -17,6 +17,7 @@ use crate::envelope::Envelope;
 use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState, Why, WhyKind};
 use crate::io::{FrameId, HttpId, Output};
 use crate::snapshot::Phase;
+use crate::text::{cut, text};
 
 /// A command that waits for its turn.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Machine {
             }
             Delivery::FailFast => {
                 let why =
-                    format!("the client is {}, and this command does not wait", self.derive_state().name());
+                    text!["the client is ", self.derive_state().name(), ", and this command does not wait"];
                 return self.fail_command(id, CommandErrorKind::NotConnected, None, &why, true, Sent::No);
             }
         };
@@ -98,14 +99,16 @@ impl Machine {
         let limits = &self.config.limits;
         let full = self.queue.len() >= limits.queue_entries || used + bytes > limits.queue_bytes;
         if full && !self.faults_planted.is(Faults::QUEUE_WITHOUT_BOUND) {
-            let why = format!(
-                "{} commands of {used} bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes",
-                self.queue.len()
-            );
+            let why = text![
+                self.queue.len(),
+                " commands of ",
+                used,
+                " bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes"
+            ];
             return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, true, Sent::No);
         }
         let fail_fast = delivery == Delivery::FailFast;
-        self.queue.push_back(Queued { id, request, expires, fail_fast, bytes });
+        self.queue.push(Queued { id, request, expires, fail_fast, bytes });
         self.dirty = true;
     }
 
@@ -127,7 +130,7 @@ impl Machine {
             Request::ServerHealth | Request::ServerStats => service == Service::Saga,
         };
         if !known {
-            return invalid(format!("{service} has no such command"));
+            return invalid(text![service, " has no such command"]);
         }
         if is_rest(request) && !self.caps.http {
             return invalid("this host can send no HTTP requests".into());
@@ -151,7 +154,7 @@ impl Machine {
             if text.len() > limit {
                 return Err((
                     CommandErrorKind::PayloadTooLarge,
-                    format!("the message has {} bytes, {service} takes {limit}", text.len()),
+                    text!["the message has ", text.len(), " bytes, ", service, " takes ", limit],
                 ));
             }
         }
@@ -209,19 +212,16 @@ impl Machine {
             match self.turn(queued) {
                 Turn::Wait => at += 1,
                 Turn::Send(link) => {
-                    if let Some(queued) = self.queue.remove(at) {
-                        self.send_command(link, queued);
-                    }
+                    let queued = self.queue.remove(at);
+                    self.send_command(link, queued);
                 }
                 Turn::Call => {
-                    if let Some(queued) = self.queue.remove(at) {
-                        self.call(queued);
-                    }
+                    let queued = self.queue.remove(at);
+                    self.call(queued);
                 }
                 Turn::Fail(kind, why) => {
-                    if let Some(queued) = self.queue.remove(at) {
-                        self.fail_command(queued.id, kind, None, &why, true, Sent::No);
-                    }
+                    let queued = self.queue.remove(at);
+                    self.fail_command(queued.id, kind, None, &why, true, Sent::No);
                 }
             }
         }
@@ -279,7 +279,7 @@ impl Machine {
     /// Why waiting for a connection is of no use, if it is of none.
     fn hopeless(&self) -> Option<String> {
         match self.derive_state() {
-            ConnectionState::Failed { why } | ConnectionState::Displaced { why } => Some(why.to_string()),
+            ConnectionState::Failed { why } | ConnectionState::Displaced { why } => Some(text![why]),
             ConnectionState::Idle if self.profile.per_topic && self.links.is_empty() => {
                 Some("each session has its own connection here; subscribe to one first".into())
             }
@@ -293,9 +293,8 @@ impl Machine {
     }
 
     fn send_command(&mut self, id: u32, queued: Queued) {
-        let Some(socket) = self.links.get_mut(&id).and_then(|link| link.ready()).map(|conn| conn.socket)
-        else {
-            return self.queue.push_front(queued);
+        let Some(socket) = ready_at(&mut self.links, id).map(|conn| conn.socket) else {
+            return self.queue.insert(0, queued);
         };
         let token = self.tokens.current.as_ref().map_or_else(String::new, |token| token.text.expose().into());
         let Some(wish) = outgoing(&queued.request, &token) else { return };
@@ -396,7 +395,7 @@ impl Machine {
         let fits = self.queue.len() < self.config.limits.queue_entries;
         if (ask == Ask::Resume && fits) || resends {
             // The protocol makes it safe to say this twice, so it waits for the next connection.
-            let request = match key.split_once(' ') {
+            let request = match cut(&key, " ") {
                 Some((session, question)) if resends => Request::SubmitAnswer {
                     session_id: session.into(),
                     question_id: question.into(),
@@ -405,7 +404,7 @@ impl Machine {
                 _ => Request::ResumeInterview { session_id: key },
             };
             let (bytes, expires) = (request_bytes(&request), awaited.until);
-            return self.queue.push_front(Queued { id, request, expires, fail_fast: false, bytes });
+            return self.queue.insert(0, Queued { id, request, expires, fail_fast: false, bytes });
         }
         let message = "the connection was lost after the message was written; it may or may not have arrived";
         self.fail_command(id, CommandErrorKind::Interrupted, None, message, true, Sent::Unknown);
@@ -504,7 +503,7 @@ impl Machine {
             let client = match &state {
                 ConnectionState::Ready { .. } => Some(Ok(())),
                 ConnectionState::Failed { why } | ConnectionState::Displaced { why } => {
-                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string(), Sent::No)))
+                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), text![why], Sent::No)))
                 }
                 _ => None,
             };
@@ -517,13 +516,13 @@ impl Machine {
                     Some(SubscriptionState::Live) => Some(Ok(())),
                     Some(SubscriptionState::Refused { why }) => {
                         let sent = self.asked_before_refusal(name, &why);
-                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), why.to_string(), sent)))
+                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), text![why], sent)))
                     }
                     Some(SubscriptionState::Ended) => {
                         Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into(), Sent::Yes)))
                     }
                     Some(SubscriptionState::Pending) => self.stopped(name).map(|why| {
-                        Err((CommandErrorKind::NotConnected, why.code.clone(), why.to_string(), Sent::No))
+                        Err((CommandErrorKind::NotConnected, why.code.clone(), text![why], Sent::No))
                     }),
                     None => {
                         let gone = "the subscription is gone".into();

@@ -1,8 +1,6 @@
 //! Why the client is in the state it is in, as text and JSON without secrets. [rules §2.12]
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use core::fmt::Write as _;
+use alloc::string::String;
 
 use super::link::Rest;
 use super::throttle::Throttle;
@@ -11,6 +9,7 @@ use crate::dialect::RateScope;
 use crate::event::{ConnectionState, SubscriptionState, WhyKind};
 use crate::json;
 use crate::snapshot::Phase;
+use crate::text::text;
 use crate::time::format_instant;
 
 /// A report that can be pasted into a ticket.
@@ -50,61 +49,77 @@ impl Machine {
     pub fn diagnose(&self) -> Diagnosis {
         let stats = self.stats();
         let hints = self.hints();
-        let mut text = format!("{}: {}", self.config.service, self.said.name());
+        let mut text = text![self.config.service, ": ", self.said.name()];
         let line = |text: &mut String, part: &str| {
             text.push('\n');
             text.push_str(part);
         };
-        let _ = write!(text, " since {}", format_instant(self.since));
-        line(&mut text, &format!("endpoint: {}", self.route.shown(None)));
+        text.push_str(&text![" since ", format_instant(self.since)]);
+        line(&mut text, &text!["endpoint: ", self.route.shown(None)]);
         if let Some(why) = self.said.why() {
             line(
                 &mut text,
-                &format!("why: {why} [{}], since {}", why.kind.name(), format_instant(why.since)),
+                &text!["why: ", why, " [", why.kind.name(), "], since ", format_instant(why.since)],
             );
         }
         if let ConnectionState::Waiting { attempt, until, .. } = &self.said {
-            line(&mut text, &format!("next: attempt {attempt} at {}", format_instant(*until)));
+            line(&mut text, &text!["next: attempt ", attempt, " at ", format_instant(*until)]);
         }
-        for (id, link) in &self.links {
+        for (id, link) in self.links.iter() {
             if let (Some(topic), Rest::Waiting { why, shown, .. }) = (&link.topic, &link.rest) {
                 line(
                     &mut text,
-                    &format!("link {id} ({topic}): waits until {} because: {why}", format_instant(*shown)),
+                    &text![
+                        "link ",
+                        id,
+                        " (",
+                        topic,
+                        "): waits until ",
+                        format_instant(*shown),
+                        " because: ",
+                        why
+                    ],
                 );
             }
         }
-        for (name, topic) in &self.topics {
+        for (name, topic) in self.topics.iter() {
             let state = topic.state();
-            let mut entry = format!("topic {name}: {}", state.name());
+            let mut entry = text!["topic ", name, ": ", state.name()];
             // A phase of `waiting` says no more than that nothing was heard yet.
             if topic.snapshot.phase != Phase::Waiting || topic.snapshot.progress.is_some() {
-                let _ = write!(entry, ", {}", topic.snapshot.phase.name());
+                entry.push_str(&text![", ", topic.snapshot.phase.name()]);
             }
             if let Some(progress) = topic.snapshot.progress {
-                let _ = write!(entry, " {} %", (progress * 100.0 + 0.5) as u32);
+                entry.push_str(&text![" ", (progress * 100.0 + 0.5) as u32, " %"]);
             }
             if let SubscriptionState::Refused { why } = &state {
-                let _ = write!(entry, "; {why}");
+                entry.push_str(&text!["; ", why]);
             }
             line(&mut text, &entry);
         }
-        line(&mut text, &format!("token: {}", self.token_story()));
+        line(&mut text, &text!["token: ", self.token_story()]);
         line(
             &mut text,
-            &format!(
-                "counted: {} attempts, {} reconnects, {} auth failures, {} unexpected closes, {} frames in, {} out, {} events skipped",
+            &text![
+                "counted: ",
                 stats.attempts,
+                " attempts, ",
+                " attempts, ",
+                " reconnects, ",
                 stats.reconnects,
+                " auth failures, ",
+                " reconnects, ",
+                " unexpected closes, ",
                 stats.auth_failures,
+                " frames in, ",
+                " auth failures, ",
+                " out, ",
                 stats.unexpected_closes,
-                stats.frames_in,
-                stats.frames_out,
-                stats.skipped
-            ),
+                " events skipped"
+            ],
         );
         for hint in &hints {
-            line(&mut text, &format!("hint: {hint}"));
+            line(&mut text, &text!["hint: ", hint]);
         }
         let json = self.diagnosis_json(&stats, &hints);
         Diagnosis { text: self.redact(&text), json: self.redact(&json) }
@@ -115,15 +130,15 @@ impl Machine {
             return if self.tokens.has_provider() {
                 "asked from a provider, none yet".into()
             } else {
-                "none".to_string()
+                "none".into()
             };
         };
         match token.expires_at {
             None => "present, without an expiry that can be read".into(),
             Some(at) if at <= self.now.unix => {
-                format!("expired at {} by this machine's clock", format_instant(at))
+                text!["expired at ", format_instant(at), " by this machine's clock"]
             }
-            Some(at) => format!("expires at {}", format_instant(at)),
+            Some(at) => text!["expires at ", format_instant(at)],
         }
     }
 
@@ -193,7 +208,7 @@ impl Machine {
                     .text("phase", topic.snapshot.phase.name());
                 let o = o.share_if("progress", topic.snapshot.progress);
                 match &state {
-                    SubscriptionState::Refused { why } => o.text("why", &why.to_string()),
+                    SubscriptionState::Refused { why } => o.text("why", &text![why]),
                     _ => o,
                 }
             })

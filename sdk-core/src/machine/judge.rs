@@ -1,13 +1,12 @@
 //! Verdicts carried out: waiting, trying again, giving up. [rules §2.11]
 
-use alloc::format;
-
 use super::Machine;
 use super::link::Rest;
 use super::verdict::{Meaning, Ruling};
 use crate::config::{TokenSource, ms};
 use crate::event::{NoticeKind, Why, WhyKind};
 use crate::io::{CloseReason, Token};
+use crate::text::text;
 
 impl Machine {
     /// Carries out the verdict on a link that has lost its connection.
@@ -111,7 +110,7 @@ impl Machine {
         };
         let why = Why {
             kind: WhyKind::GaveUp,
-            text: format!("{text}. Last: {}", why.text),
+            text: text![text, ". Last: ", why.text],
             help: "Call connect() to try again",
             ..why.clone()
         };
@@ -128,7 +127,7 @@ impl Machine {
         let options = &self.config.reconnect;
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.backoff.flapping() {
-            why.text = format!("The server accepts and then closes, again and again. Last: {}", why.text);
+            why.text = text!["The server accepts and then closes, again and again. Last: ", why.text];
             why.kind = WhyKind::Flapping;
             why.help =
                 "Look for what ends the connections on the server; it is tried again at the slowest pace";

@@ -1,7 +1,7 @@
 //! A link is one connection slot: the client, or one session where each has its own connection. It holds the
 //! connection in use, perhaps one that is to replace it, and what both leave behind.
 
-use alloc::collections::VecDeque;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -11,6 +11,7 @@ use crate::command::CommandId;
 use crate::dialect::Ask;
 use crate::event::Why;
 use crate::io::{FrameId, SocketId, Token};
+use crate::map::Map;
 
 /// Where a connection is in its life. A deadline lives in the stage that needs it, so leaving the stage drops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub(super) struct Conn {
     /// The ping interval and timeout of an Engine.IO handshake, ms.
     pub engine: Option<(u64, u64)>,
     pub id: Option<String>,
-    pub awaited: VecDeque<Awaited>,
+    pub awaited: Vec<Awaited>,
     /// By when the answer to a probe must be there.
     pub probe: Option<u64>,
     /// When the next ping of ours is due.
@@ -118,14 +119,14 @@ pub(super) struct Conn {
     pub attachments: u32,
     pub held: Option<FrameId>,
     /// Topics that the server is yet to be told nobody wants.
-    pub leaving: VecDeque<String>,
+    pub leaving: Vec<String>,
     /// By when a replaced connection is closed.
     pub drain_until: u64,
 }
 
 impl Conn {
-    pub(super) fn new(socket: SocketId, force: bool, now: u64) -> Self {
-        Self {
+    pub(super) fn new(socket: SocketId, force: bool, now: u64) -> Box<Self> {
+        Box::new(Self {
             socket,
             stage: Stage::Token { force },
             token: None,
@@ -135,7 +136,7 @@ impl Conn {
             got_data: false,
             engine: None,
             id: None,
-            awaited: VecDeque::new(),
+            awaited: Vec::new(),
             probe: None,
             ping_due: None,
             throttle: Throttle::default(),
@@ -145,9 +146,9 @@ impl Conn {
             rotate_at: None,
             attachments: 0,
             held: None,
-            leaving: VecDeque::new(),
+            leaving: Vec::new(),
             drain_until: 0,
-        }
+        })
     }
 
     pub(super) const fn is_ready(&self) -> bool {
@@ -166,7 +167,7 @@ impl Conn {
             Some(request) => awaited.request == request,
             None => fits(&awaited.what),
         })?;
-        self.awaited.remove(at)
+        Some(self.awaited.remove(at))
     }
 }
 
@@ -194,11 +195,12 @@ pub(super) struct Link {
     pub topic: Option<String>,
     pub rest: Rest,
     /// The connection in use, or on its way.
-    pub live: Option<Conn>,
+    pub live: Option<Box<Conn>>,
     /// The one that is to replace it.
-    pub next: Option<Conn>,
+    pub next: Option<Box<Conn>>,
     /// Replaced ones that wait for their last answers.
-    pub old: Vec<Conn>,
+    #[expect(clippy::vec_box, reason = "a connection moves from one place to another as it is")]
+    pub old: Vec<Box<Conn>>,
     pub backoff: Backoff,
     /// Whether it was ever Ready, so that a 404 is a deployment and no wrong URL.
     pub ever_ready: bool,
@@ -225,15 +227,15 @@ pub(super) struct Link {
 impl Link {
     /// The connection in use if messages flow.
     pub(super) fn ready(&mut self) -> Option<&mut Conn> {
-        self.live.as_mut().filter(|conn| conn.is_ready())
+        self.live.as_deref_mut().filter(|conn| conn.is_ready())
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.live.as_ref().is_some_and(Conn::is_ready)
+        self.live.as_ref().is_some_and(|conn| conn.is_ready())
     }
 
     /// All its connections.
-    pub(super) fn conns(&mut self) -> impl Iterator<Item = &mut Conn> {
+    pub(super) fn conns(&mut self) -> impl Iterator<Item = &mut Box<Conn>> {
         self.live.iter_mut().chain(self.next.iter_mut()).chain(self.old.iter_mut())
     }
 
@@ -244,17 +246,33 @@ impl Link {
     }
 
     /// Takes out the connection with this socket.
-    pub(super) fn take(&mut self, socket: SocketId) -> Option<Conn> {
-        let own = |conn: &mut Conn| conn.socket == socket;
+    pub(super) fn take(&mut self, socket: SocketId) -> Option<Box<Conn>> {
+        let own = |conn: &mut Box<Conn>| conn.socket == socket;
         let old = self.old.iter().position(|conn| conn.socket == socket);
         let old = old.map(|at| self.old.remove(at));
         old.or_else(|| self.live.take_if(own)).or_else(|| self.next.take_if(own))
     }
 
     /// The connection with this socket.
+    #[inline(never)]
     pub(super) fn conn(&mut self, socket: SocketId) -> Option<&mut Conn> {
-        self.conns().find(|conn| conn.socket == socket)
+        self.conns().find(|conn| conn.socket == socket).map(|conn| &mut **conn)
     }
+}
+
+/// All links, by their numbers.
+pub(super) type Links = Map<u32, Box<Link>>;
+
+/// The connection with this socket, of this link.
+#[inline(never)]
+pub(super) fn conn_at(links: &mut Links, id: u32, socket: SocketId) -> Option<&mut Conn> {
+    links.get_mut(&id)?.conn(socket)
+}
+
+/// The connection in use of this link if messages flow.
+#[inline(never)]
+pub(super) fn ready_at(links: &mut Links, id: u32) -> Option<&mut Conn> {
+    links.get_mut(&id)?.ready()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The end of a connection: what it leaves behind, and what is asked about it.
 
+use alloc::boxed::Box;
+
 use super::Machine;
 use super::link::Conn;
 use super::topics::Wire;
@@ -99,7 +101,7 @@ impl Machine {
                 self.stats.unexpected_closes += 1;
             }
         }
-        *self.stats.failures.entry(ruling.kind).or_default() += 1;
+        *self.stats.failures.entry(ruling.kind, || 0) += 1;
         let token = conn.token.clone();
         let got_data = conn.got_data;
         let oversized = ruling.meaning == Meaning::Oversized;
@@ -118,7 +120,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn discard(&mut self, conn: Conn, close: Option<CloseReason>, too_large: bool) {
+    pub(super) fn discard(&mut self, conn: Box<Conn>, close: Option<CloseReason>, too_large: bool) {
         if let Some(reason) = close
             && conn.has_socket()
         {
@@ -128,7 +130,7 @@ impl Machine {
     }
 
     /// What a dead connection leaves behind: outcomes for its questions, topics to be asked again.
-    pub(super) fn bury(&mut self, conn: Conn, too_large: bool) {
+    pub(super) fn bury(&mut self, conn: Box<Conn>, too_large: bool) {
         for topic in self.topics.values_mut() {
             topic.lost(conn.socket, conn.heard_unix);
         }
@@ -144,11 +146,11 @@ impl Machine {
     pub(super) fn replacement_failed(
         &mut self,
         id: u32,
-        conn: Conn,
+        conn: Box<Conn>,
         ruling: &Ruling,
         close: Option<CloseReason>,
     ) {
-        *self.stats.failures.entry(ruling.kind).or_default() += 1;
+        *self.stats.failures.entry(ruling.kind, || 0) += 1;
         let token = conn.token.clone();
         self.discard(conn, close, false);
         let retry = ms(self.config.reconnect.max_delay);
@@ -170,10 +172,12 @@ impl Machine {
     /// Two messages in a row were too large: if it is clear whose they are, that topic is refused.
     pub(super) fn refuse_too_large(&mut self, id: u32, ruling: &Ruling) -> bool {
         let own = self.links.get(&id).and_then(|link| link.topic.clone());
-        let mut desired = self.topics.iter().filter(|(_, topic)| topic.desired());
-        let only = match (desired.next(), desired.next()) {
-            (Some((name, _)), None) => Some(name.clone()),
-            _ => None,
+        let only = {
+            let mut desired = self.topics.iter().filter(|(_, topic)| topic.desired());
+            match (desired.next(), desired.next()) {
+                (Some((name, _)), None) => Some(name.clone()),
+                _ => None,
+            }
         };
         let Some(topic) = own.or(only) else { return false };
         let why = Why {

@@ -31,7 +31,7 @@ mod wishes;
 mod write;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -43,7 +43,7 @@ pub use self::view::DevContextState;
 
 use self::backoff::Rng;
 use self::commands::{Queued, Waiter};
-use self::link::{Link, Rest, Stage};
+use self::link::{Link, Links, Rest, Stage};
 use self::rest::Rest as RestCall;
 use self::route::Route;
 use self::throttle::Throttle;
@@ -55,6 +55,7 @@ use crate::dialect::{self, Dialect, Profile};
 use crate::envelope::{Envelope, Head, Verdict};
 use crate::event::{ConnectionState, Event, InterviewState, NoticeKind, SubscriptionState, Why, WhyKind};
 use crate::io::{HostCaps, HttpId, Input, Output, Reachability, SocketId, Token, Visibility};
+use crate::map::Map;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 
@@ -87,16 +88,16 @@ pub struct Machine {
     now: Now,
     rng: Rng,
     tokens: Tokens,
-    /// Boxed, as topics are: a tree keeps room for eleven of what it holds.
-    links: BTreeMap<u32, Box<Link>>,
+    /// Boxed, as topics are: what is moved when the list changes is small.
+    links: Links,
     next_link: u32,
     /// The link that tries first while all are down, where there are several.
     scout: Option<u32>,
-    topics: BTreeMap<String, Box<Topic>>,
+    topics: Map<String, Box<Topic>>,
     next_order: u64,
-    queue: VecDeque<Queued>,
+    queue: Vec<Queued>,
     waiters: Vec<Waiter>,
-    calls: BTreeMap<HttpId, RestCall>,
+    calls: Map<HttpId, RestCall>,
     throttle: Throttle,
     out: VecDeque<Output>,
     stats: Stats,
@@ -138,7 +139,7 @@ impl Machine {
         let dialect = dialect::of(config.service);
         let profile = dialect.profile();
         let route = Route::new(&config, profile, caps)?;
-        let mut links = BTreeMap::new();
+        let mut links = Map::default();
         if !profile.per_topic {
             links.insert(SHARED, Box::default());
         }
@@ -153,11 +154,11 @@ impl Machine {
             links,
             next_link: SHARED + 1,
             scout: None,
-            topics: BTreeMap::new(),
+            topics: Map::default(),
             next_order: 0,
-            queue: VecDeque::new(),
+            queue: Vec::new(),
             waiters: Vec::new(),
-            calls: BTreeMap::new(),
+            calls: Map::default(),
             throttle: Throttle::default(),
             out: VecDeque::new(),
             stats: Stats::default(),
@@ -490,7 +491,7 @@ impl Machine {
             self.close_links();
         }
         self.fail_all_closed();
-        for topic in core::mem::take(&mut self.topics).into_values() {
+        for (_, topic) in core::mem::take(&mut self.topics) {
             if let Some(completion) = topic.completion {
                 self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER)));
             }

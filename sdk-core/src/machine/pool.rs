@@ -1,7 +1,6 @@
 //! Several links, one for each topic: as many as are wanted and allowed, and one that tries first. [rules §2.3]
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Machine;
@@ -30,24 +29,17 @@ impl Machine {
         if self.closed {
             return;
         }
-        let mut missing: Vec<(u64, String)> = self
-            .topics
-            .iter()
-            .filter(|(name, topic)| {
+        let bounded = !self.faults_planted.is(super::Faults::POOL_WITHOUT_BOUND);
+        while !bounded || self.links.len() < self.config.limits.connections {
+            let missing = self.topics.iter().filter(|(name, topic)| {
                 topic.desired()
                     && !self
                         .links
                         .values()
                         .any(|link| link.topic.as_ref() == Some(*name) && link.close_at.is_none())
-            })
-            .map(|(name, topic)| (topic.order, name.clone()))
-            .collect();
-        missing.sort();
-        for (_, topic) in missing {
-            let bounded = !self.faults_planted.is(super::Faults::POOL_WITHOUT_BOUND);
-            if bounded && self.links.len() >= self.config.limits.connections {
-                break;
-            }
+            });
+            let Some((topic, _)) = missing.min_by_key(|(_, topic)| topic.order) else { return };
+            let topic = topic.clone();
             let id = self.next_link;
             self.next_link += 1;
             self.links.insert(id, Box::new(Link { topic: Some(topic), ..Link::default() }));
@@ -120,7 +112,7 @@ impl Machine {
         }
         let was_scout = self.scout.take().is_some();
         let now = self.now;
-        for (other, link) in &mut self.links {
+        for (other, link) in self.links.iter_mut() {
             if *other != id
                 && was_scout
                 && let Rest::Waiting { until, shown, not_before, .. } = &mut link.rest

@@ -1,8 +1,8 @@
 //! What a frame does.
 
-use alloc::format;
 use alloc::string::String;
 
+use super::link::conn_at;
 use super::link::{Awaited, Awaiting, Stage};
 use super::topics::{Completion, Wire};
 use super::verdict::{Meaning, Ruling};
@@ -14,6 +14,7 @@ use crate::envelope::{Envelope, Head, Kind, Verdict};
 use crate::event::{Event, InterviewState, NoticeKind, WhyKind};
 use crate::io::{DisconnectReason, FrameId, Output, SocketId, Violation};
 use crate::socketio::{PacketHead, PacketType};
+use crate::text::{Quoted, text};
 
 impl Machine {
     /// Bytes arrived: the connection lives.
@@ -40,7 +41,7 @@ impl Machine {
     /// A binary message: part of an event that announced it, or no readable frame.
     pub(super) fn binary(&mut self, socket: SocketId, len: usize) {
         let Some(id) = self.heard(socket) else { return };
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         if conn.attachments > 0 {
             conn.attachments -= 1;
             if conn.attachments == 0
@@ -50,7 +51,7 @@ impl Machine {
             }
             return;
         }
-        let reason = format!("an unexpected binary message of {len} bytes");
+        let reason = text!["an unexpected binary message of ", len, " bytes"];
         self.malformed(socket, &Violation { reason, excerpt: String::new() });
     }
 
@@ -120,7 +121,7 @@ impl Machine {
                 Verdict::DELIVER
             }
             Signal::Shutdown => {
-                if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                if let Some(conn) = conn_at(&mut self.links, id, socket) {
                     conn.said_shutdown = true;
                 }
                 self.notice(NoticeKind::ServerShutdown, "the server says that it will shut down");
@@ -131,7 +132,7 @@ impl Machine {
     }
 
     fn hold_for_attachments(&mut self, id: u32, socket: SocketId, frame: FrameId, packet: PacketHead) -> u32 {
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         if !conn.is_ready() {
             return 0;
         }
@@ -163,7 +164,7 @@ impl Machine {
         if !packet.main_namespace {
             return 0;
         }
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return 0 };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         match packet.kind {
             PacketType::Open if conn.engine.is_none() => {
                 let shake = envelope.handshake.unwrap_or_default();
@@ -183,12 +184,12 @@ impl Machine {
                 let ruling = if envelope.retryable == Some(true) {
                     Ruling::retry(
                         WhyKind::ServerError,
-                        format!("The server refused the connection for now: {text}"),
+                        text!["The server refused the connection for now: ", text],
                     )
                 } else {
                     Ruling {
                         code: envelope.code.map(String::from),
-                        ..Ruling::auth(format!("The server refused the connection: {text}"))
+                        ..Ruling::auth(text!["The server refused the connection: ", text])
                     }
                 };
                 self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
@@ -206,7 +207,7 @@ impl Machine {
 
     /// Socket.IO `41`: what came before it says what it means. [rules §2.11]
     fn disconnected(&mut self, id: u32, socket: SocketId) {
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         let ruling = if conn.said_expired {
             Ruling::auth("The server said that the token has expired, and disconnected")
         } else if conn.said_shutdown {
@@ -364,11 +365,11 @@ impl Machine {
     }
 
     fn say_out_of_range(&mut self, id: u32, socket: SocketId, topic: &str) {
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         if !core::mem::replace(&mut conn.said_out_of_range, true) {
             self.notice(
                 NoticeKind::OutOfRange,
-                format!("a progress of {topic:?} was out of range and has been clamped"),
+                text!["a progress of ", Quoted(topic), " was out of range and has been clamped"],
             );
         }
     }
@@ -475,7 +476,7 @@ fn answer_key(ask: Ask, envelope: &Envelope<'_>) -> String {
     let topic = envelope.topic.unwrap_or_default();
     match ask {
         Ask::Start => envelope.item.unwrap_or_default().into(),
-        Ask::Answer => format!("{topic} {}", envelope.question.unwrap_or_default()),
+        Ask::Answer => text![topic, " ", envelope.question.unwrap_or_default()],
         Ask::Pause | Ask::Resume => topic.into(),
         _ => String::new(),
     }

@@ -1,9 +1,9 @@
 //! Errors that the server reports in messages: whose they are, and what follows. [rules §2.11]
 
-use alloc::format;
 use alloc::string::String;
 
 use super::Machine;
+use super::link::conn_at;
 use super::link::{Awaited, Awaiting};
 use super::topics::Wire;
 use super::verdict::Ruling;
@@ -13,6 +13,7 @@ use crate::dialect::{Ask, End, Fault, Update};
 use crate::envelope::{Envelope, Verdict};
 use crate::event::{InterviewState, NoticeKind, Why, WhyKind};
 use crate::io::{FrameId, SocketId};
+use crate::text::{cut, has, text};
 
 impl Machine {
     pub(super) fn fault(
@@ -46,7 +47,7 @@ impl Machine {
                         || envelope.topic == Some(topic)
                 }
                 Awaiting::Command { key, .. } => {
-                    let named = |named: &str| key.split(' ').next() == Some(named);
+                    let named = |named: &str| cut(key, " ").map_or(key.as_str(), |(id, _)| id) == named;
                     fault.oldest && envelope.topic.is_none_or(named)
                 }
                 _ => false,
@@ -79,7 +80,7 @@ impl Machine {
             Some(_) => Verdict::DELIVER,
             None => {
                 let text = match envelope.code {
-                    Some(code) => format!("{code}: {text}"),
+                    Some(code) => text![code, ": ", text],
                     None => text,
                 };
                 self.notice(NoticeKind::ServerError, text);
@@ -91,14 +92,14 @@ impl Machine {
     fn auth_fault(&mut self, id: u32, socket: SocketId, envelope: &Envelope<'_>, text: &str) {
         // Socket.IO services say so and then disconnect; the others close. Nothing waits for that.
         if self.profile.socketio {
-            if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+            if let Some(conn) = conn_at(&mut self.links, id, socket) {
                 conn.said_expired = true;
             }
             return;
         }
         let ruling = Ruling {
             code: envelope.code.map(String::from),
-            ..Ruling::auth(format!("The server refused the token: {text}"))
+            ..Ruling::auth(text!["The server refused the token: ", text])
         };
         self.lose(id, socket, ruling, Some(crate::io::CloseReason::Handshake));
     }
@@ -111,15 +112,15 @@ impl Machine {
         let interview = topic.interview.is_some();
         let code = envelope.code.map(String::from);
         let kind = match envelope.code {
-            Some(code) if code.to_ascii_uppercase().contains("NOT_FOUND") => WhyKind::NotFound,
-            None if text.to_ascii_lowercase().contains("not found") => WhyKind::NotFound,
+            Some(code) if has(&code.to_ascii_uppercase(), "NOT_FOUND") => WhyKind::NotFound,
+            None if has(&text.to_ascii_lowercase(), "not found") => WhyKind::NotFound,
             _ => WhyKind::NotAllowed,
         };
         let help = match kind {
             WhyKind::NotFound => "Check the id; it may have been deleted",
             _ => "This user may not see it; check the id and who is signed in",
         };
-        let text = self.redact(&format!("The server refused it: {text}"));
+        let text = self.redact(&text!["The server refused it: ", text]);
         let why = Why { kind, text, code, since: self.now.unix, help };
         if fault.retryable {
             // The server says it may be had later, so it is asked again by the confirmation's time-out.
@@ -168,7 +169,7 @@ impl Machine {
         }
         // A service without a budget of its own limits subscribes: the pause holds for the client.
         let pauses = !self.faults_planted.is(super::Faults::NO_PAUSE);
-        match self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+        match conn_at(&mut self.links, id, socket) {
             _ if !pauses => {}
             Some(conn) if self.profile.rate == Some(crate::dialect::RateScope::Connection) => {
                 conn.throttle.refused(now, jitter);

@@ -1,11 +1,11 @@
 //! What a request is to the wire: its ids, its message, and what answers it.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::command::Request;
 use crate::dialect::{Ask, Outgoing};
+use crate::text::text;
 
 /// Whether a request goes by HTTP.
 pub(super) const fn is_rest(request: &Request) -> bool {
@@ -65,7 +65,7 @@ pub(super) fn expectation(request: &Request) -> Option<(Ask, String)> {
         Request::Ping => (Ask::Ping, String::new()),
         Request::StartInterview { analysis_id, .. } => (Ask::Start, analysis_id.clone()),
         Request::SubmitAnswer { session_id, question_id, .. } => {
-            (Ask::Answer, format!("{session_id} {question_id}"))
+            (Ask::Answer, text![session_id, " ", question_id])
         }
         Request::PauseInterview { session_id } => (Ask::Pause, session_id.clone()),
         Request::ResumeInterview { session_id } => (Ask::Resume, session_id.clone()),

@@ -1,7 +1,6 @@
 //! REST companions: requests that go by HTTP and need a token, but no connection. [rules §2.7]
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Machine;
@@ -10,6 +9,7 @@ use crate::command::{CommandErrorKind, CommandId, Request, Sent};
 use crate::config::ms;
 use crate::event::Event;
 use crate::io::{HttpError, HttpId, HttpReply, Output};
+use crate::text::text;
 use crate::{json, url};
 
 /// A REST request under way: a command's, or one of our own about a topic.
@@ -52,7 +52,7 @@ impl Machine {
             .collect();
         self.queue.retain(|queued| !waiting.contains(&queued.id));
         for id in waiting {
-            let message = format!("the token provider gave no token: {why}");
+            let message = text!["the token provider gave no token: ", why];
             self.fail_command(id, CommandErrorKind::NotConnected, None, &message, true, Sent::No);
         }
     }
@@ -85,10 +85,10 @@ impl Machine {
                 ("POST", String::from("/api/wizard/clarifications/respond"), Some(body))
             }
             Request::Session { session_id } => {
-                ("GET", format!("/api/wizard/session/{}", url::encode(session_id)), None)
+                ("GET", text!["/api/wizard/session/", url::encode(session_id)], None)
             }
             Request::Analysis { analysis_id } => {
-                ("GET", format!("/api/analysis/{}", url::encode(analysis_id)), None)
+                ("GET", text!["/api/analysis/", url::encode(analysis_id)], None)
             }
             Request::ServerHealth => ("GET", String::from("/api/websocket/health"), None),
             Request::ServerStats => ("GET", String::from("/api/websocket/stats"), None),
@@ -123,8 +123,8 @@ impl Machine {
             Ok(reply) => {
                 let retryable = reply.status == 429 || reply.status >= 500;
                 let message =
-                    reply.error.unwrap_or_else(|| format!("the server answered with HTTP {}", reply.status));
-                let code = Some(reply.status.to_string());
+                    reply.error.unwrap_or_else(|| text!["the server answered with HTTP ", reply.status]);
+                let code = Some(text![reply.status]);
                 self.fail_command(id, CommandErrorKind::Rejected, code, &message, retryable, Sent::Yes);
             }
             Err(error) => {

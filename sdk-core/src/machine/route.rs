@@ -1,12 +1,12 @@
 //! Where the service is and how the token gets there: a checked configuration turned into requests.
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::{AuthMode, Config, ConfigError, Endpoint, TokenSource, ms};
 use crate::dialect::Profile;
 use crate::io::{ConnectRequest, HostCaps, HttpRequest, Token};
+use crate::text::{Quoted, has_control, text};
 use crate::url::{Url, add_query, encode};
 
 /// Everything a link needs to open a socket.
@@ -26,17 +26,14 @@ impl Route {
         check_numbers(config, auth)?;
         let text = match &config.endpoint {
             Endpoint::Url(url) => url.clone(),
-            Endpoint::Development => profile.service.development_url().to_string(),
+            Endpoint::Development => profile.service.development_url().into(),
             Endpoint::Production => profile
                 .service
                 .production_url()
                 .ok_or_else(|| {
-                    ConfigError::new(
-                        "endpoint",
-                        format!("{} names no production URL; give one", profile.service),
-                    )
+                    ConfigError::new("endpoint", text![profile.service, " names no production URL; give one"])
                 })?
-                .to_string(),
+                .into(),
         };
         let url =
             Url::parse(&text).map_err(|why| ConfigError::new("endpoint", why))?.strip_path(profile.path);
@@ -94,7 +91,7 @@ impl Route {
         if let Some(token) = token {
             let text = token.text.expose();
             match self.auth {
-                AuthMode::Header => headers.push(("Authorization".into(), format!("Bearer {text}"))),
+                AuthMode::Header => headers.push(("Authorization".into(), text!["Bearer ", text])),
                 AuthMode::Query => add_query(&mut url, "token", text),
                 AuthMode::Subprotocol => subprotocols.push(text.into()),
                 AuthMode::Message | AuthMode::Auto => {}
@@ -117,9 +114,9 @@ impl Route {
             headers.push(("Content-Type".into(), "application/json".into()));
         }
         if let Some(token) = token {
-            headers.push(("Authorization".into(), format!("Bearer {}", token.text.expose())));
+            headers.push(("Authorization".into(), text!["Bearer ", token.text.expose()]));
         }
-        HttpRequest { method, url: format!("{}{path}", self.rest), headers, body, max_body: self.max_message }
+        HttpRequest { method, url: text![self.rest, path], headers, body, max_body: self.max_message }
     }
 }
 
@@ -129,11 +126,11 @@ fn check_secure(config: &Config, url: &Url, field: &'static str) -> Result<(), C
     }
     Err(ConfigError::new(
         field,
-        format!(
-            "{:?} is not this machine, and plain ws or http would show the token to the network; \
-             use wss or https, or set allow_insecure (an emulator's 10.0.2.2 needs it too)",
-            url.authority
-        ),
+        text![
+            Quoted(&url.authority),
+            " is not this machine, and plain ws or http would show the token to the network; \
+             use wss or https, or set allow_insecure (an emulator's 10.0.2.2 needs it too)"
+        ],
     ))
 }
 
@@ -145,11 +142,12 @@ fn auth_mode(config: &Config, profile: &Profile, caps: HostCaps) -> Result<AuthM
     };
     let error = |message: String| Err(ConfigError::new("auth", message));
     if !profile.auth_modes.contains(&mode) {
-        return error(format!(
-            "{} has no way to authenticate by {}; leave it out",
+        return error(text![
             profile.service,
-            mode.name()
-        ));
+            " has no way to authenticate by ",
+            mode.name(),
+            "; leave it out"
+        ]);
     }
     if mode == AuthMode::Header && !caps.headers {
         return error(
@@ -222,7 +220,7 @@ fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
     for (name, value) in &config.headers {
         let name_ok =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        if !name_ok || value.chars().any(char::is_control) {
+        if !name_ok || has_control(value) {
             return error("headers", "a name or value is no legal HTTP header");
         }
     }
@@ -243,5 +241,5 @@ pub(super) fn check_id(name: &str, id: &str) -> Result<(), String> {
     } else {
         return Ok(());
     };
-    Err(format!("{name}: {why}"))
+    Err(text![name, ": ", why])
 }

@@ -1,8 +1,7 @@
 //! What a client has counted. [rules §2.12]
 
-use alloc::collections::BTreeMap;
-
 use crate::event::WhyKind;
+use crate::map::Map;
 
 /// What a client has counted since it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +11,7 @@ pub struct Stats {
     /// How often a connection became Ready after the first time.
     pub reconnects: u64,
     /// Attempts and connections that failed, by kind.
-    pub failures: BTreeMap<WhyKind, u64>,
+    pub failures: Map<WhyKind, u64>,
     /// How often a token was refused.
     pub auth_failures: u64,
     /// Connections that ended although they were still wanted.

@@ -1,6 +1,6 @@
 //! The client's own rate budget, so that the service's limit is never met. [rules §2.9]
 
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::config::Limits;
 
@@ -16,7 +16,7 @@ pub(super) enum Priority {
 /// A sliding window of sent messages.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    sent: VecDeque<u64>,
+    sent: Vec<u64>,
     paused_until: u64,
 }
 
@@ -40,15 +40,15 @@ impl Throttle {
 
     /// Counts a message.
     pub(super) fn sent(&mut self, now: u64) {
-        while self.sent.front().is_some_and(|at| at + WINDOW <= now) {
-            self.sent.pop_front();
+        while self.sent.first().is_some_and(|at| at + WINDOW <= now) {
+            self.sent.remove(0);
         }
-        self.sent.push_back(now);
+        self.sent.push(now);
     }
 
     /// The service refused a message: nothing goes out for the rest of the window.
     pub(super) fn refused(&mut self, now: u64, jitter: u64) {
-        let window_ends = self.sent.front().map_or(now, |at| at + WINDOW).max(now + SHORTEST_PAUSE);
+        let window_ends = self.sent.first().map_or(now, |at| at + WINDOW).max(now + SHORTEST_PAUSE);
         self.paused_until = window_ends + jitter;
     }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::link::conn_at;
 use super::link::{Awaiting, Conn, Happening, Link, Rest, Stage};
 use super::throttle::Priority;
 use super::topics::Wire;
@@ -198,7 +199,7 @@ impl Machine {
             }
             Due::Ping => self.keep_alive(id, socket),
             Due::Rotate => {
-                if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+                if let Some(conn) = conn_at(&mut self.links, id, socket) {
                     conn.rotate_at = Some(now + ms(self.config.timings.rotate_after));
                 }
                 self.replace(id, false);
@@ -216,7 +217,7 @@ impl Machine {
             self.config.timings.browser_probe_interval
         });
         let visible = self.visibility == Visibility::Visible;
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) else { return };
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         let quiet_since = conn.heard;
         conn.ping_due = Some(now + interval);
         if ping {
@@ -236,7 +237,7 @@ impl Machine {
         let now = self.now.mono;
         let conn = self.links.get_mut(&id)?.conn(socket)?;
         let at = conn.awaited.iter().position(|awaited| awaited.until <= now)?;
-        let awaited = conn.awaited.remove(at)?;
+        let awaited = conn.awaited.remove(at);
         Some(match awaited.what {
             Awaiting::Subscribe { topic, again } => Late::Confirmation { topic, again },
             Awaiting::Command { ask: Ask::Ping, id, .. } => {
@@ -259,7 +260,7 @@ impl Machine {
                 self.lose(id, socket, ruling, Some(CloseReason::Dead));
             }
             Late::Pong { sent_at } => {
-                let heard = self.links.get_mut(&id).and_then(|link| link.conn(socket)).map(|conn| conn.heard);
+                let heard = conn_at(&mut self.links, id, socket).map(|conn| conn.heard);
                 // Anything that arrives proves life as well as the pong does.
                 if heard.is_some_and(|heard| heard <= sent_at)
                     && !self.faults_planted.is(Faults::IGNORE_SILENCE)
@@ -317,7 +318,7 @@ impl Machine {
         if active {
             due.add(self.background_since.map(|since| since + ms(self.config.timings.background_grace)));
         }
-        for (id, link) in &self.links {
+        for (id, link) in self.links.iter() {
             due.add(link.close_at);
             if link.is_ready() {
                 due.add(link.replace_at);

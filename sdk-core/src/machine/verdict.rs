@@ -1,11 +1,11 @@
 //! What the end of a connection means. A table as one function: signal in, verdict out. [rules §2.11]
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use crate::config::Service;
 use crate::event::WhyKind;
 use crate::io::DisconnectReason;
+use crate::text::{Quoted, has, text};
 
 /// What to do after a connection ended or could not be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ impl Ruling {
     }
 
     fn code(mut self, code: u16) -> Self {
-        self.code = Some(code.to_string());
+        self.code = Some(text![code]);
         self
     }
 
@@ -103,7 +103,7 @@ pub(super) fn rule(service: Service, reason: &DisconnectReason, at: Circumstance
         DisconnectReason::Tls(text) => Ruling::new(
             Meaning::Fatal,
             WhyKind::Tls,
-            format!("No secure connection: {text}"),
+            text!["No secure connection: ", text],
             "Check the host, the port and the certificate; a private authority's root must be given by option",
         ),
         DisconnectReason::TooLarge => {
@@ -112,7 +112,7 @@ pub(super) fn rule(service: Service, reason: &DisconnectReason, at: Circumstance
         DisconnectReason::Protocol { code, reason } => Ruling::new(
             Meaning::Protocol,
             WhyKind::Protocol,
-            format!("The server broke the WebSocket protocol: {reason}"),
+            text!["The server broke the WebSocket protocol: ", reason],
             CHECK_URL,
         )
         .code(*code),
@@ -132,10 +132,10 @@ fn restart() -> Ruling {
 }
 
 fn closed(service: Service, code: u16, reason: &str, at: Circumstances) -> Ruling {
-    let said = |front: &str| if reason.is_empty() { front.into() } else { format!("{front}: {reason:?}") };
+    let said =
+        |front: &str| if reason.is_empty() { front.into() } else { text![front, ": ", Quoted(reason)] };
     let lower = reason.to_ascii_lowercase();
-    let displaced =
-        ["replaced", "another connection", "new connection"].iter().any(|word| lower.contains(word));
+    let displaced = ["replaced", "another connection", "new connection"].iter().any(|word| has(&lower, word));
     if code == 4409 || (displaced && (code == 1000 || code == 1008 || code >= 4000)) {
         let help = "Close the other tab, device or process, or take the place back with take_over()";
         return Ruling::new(
@@ -184,10 +184,15 @@ fn closed(service: Service, code: u16, reason: &str, at: Circumstances) -> Rulin
 fn policy(service: Service, reason: &str, lower: &str, at: Circumstances) -> Ruling {
     if service == Service::TherapyBridge {
         if lower.starts_with("authentication required") || lower.starts_with("invalid authentication") {
-            return Ruling::auth(format!("The server refused the token: {reason:?}"));
+            return Ruling::auth(text!["The server refused the token: ", Quoted(reason)]);
         }
         let refused = |kind, help| {
-            Ruling::new(Meaning::Refused, kind, format!("The server refused the session: {reason:?}"), help)
+            Ruling::new(
+                Meaning::Refused,
+                kind,
+                text!["The server refused the session: ", Quoted(reason)],
+                help,
+            )
         };
         if lower.starts_with("session not found") {
             return refused(WhyKind::NotFound, "Check the session's id; it may have been deleted");
@@ -205,7 +210,7 @@ fn policy(service: Service, reason: &str, lower: &str, at: Circumstances) -> Rul
     let text = if reason.is_empty() {
         String::from("The server closed by a policy it doesn't name")
     } else {
-        format!("The server closed by policy: {reason:?}")
+        text!["The server closed by policy: ", Quoted(reason)]
     };
     Ruling::new(Meaning::Policy, WhyKind::Policy, text, "Ask the service's operators what this policy is")
 }
@@ -224,11 +229,11 @@ fn unreachable_or_opaque(text: &str, at: Circumstances) -> Ruling {
             );
         }
     }
-    Ruling::retry(WhyKind::Network, format!("No connection: {text}"))
+    Ruling::retry(WhyKind::Network, text!["No connection: ", text])
 }
 
 fn refused_upgrade(status: u16, retry_after: Option<u64>, at: Circumstances) -> Ruling {
-    let text = format!("The server answered the upgrade with HTTP {status}");
+    let text = text!["The server answered the upgrade with HTTP ", status];
     let ruling = match status {
         401 => Ruling::auth(text),
         403 => Ruling {
@@ -242,7 +247,7 @@ fn refused_upgrade(status: u16, retry_after: Option<u64>, at: Circumstances) -> 
         409 => Ruling::new(
             Meaning::Displaced,
             WhyKind::Displaced,
-            format!("{text}: another connection holds the place"),
+            text![text, ": another connection holds the place"],
             "Close the other tab, device or process, or take the place back with take_over()",
         ),
         429 => Ruling {

@@ -1,8 +1,10 @@
 //! What the app and its host say: connect now, the network, the screen; and what follows. [rules §2.8]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Machine;
+use super::link::ready_at;
 use super::link::{Awaiting, Conn, Rest};
 use super::verdict::Ruling;
 use crate::config::ms;
@@ -94,7 +96,8 @@ impl Machine {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let active = link.live.is_some() || matches!(link.rest, Rest::Waiting { .. });
             let old = core::mem::take(&mut link.old);
-            let conns: Vec<Conn> = link.live.take().into_iter().chain(link.next.take()).chain(old).collect();
+            let conns: Vec<Box<Conn>> =
+                link.live.take().into_iter().chain(link.next.take()).chain(old).collect();
             for conn in conns {
                 self.discard(conn, Some(CloseReason::Suspended), false);
             }
@@ -146,7 +149,7 @@ impl Machine {
     pub(super) fn probe(&mut self, id: u32) {
         let now = self.now.mono;
         let until = now + ms(self.config.timings.probe_timeout);
-        let Some(conn) = self.links.get_mut(&id).and_then(|link| link.ready()) else { return };
+        let Some(conn) = ready_at(&mut self.links, id) else { return };
         let socket = conn.socket;
         if conn.probe.is_some() {
             return;

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::link::Awaiting;
+use super::link::{conn_at, ready_at};
 use super::throttle::Priority;
 use super::topics::{Topic, Wire};
 use super::{Faults, Machine, SHARED};
@@ -15,7 +16,9 @@ use crate::envelope::Verdict;
 use crate::envelope::{Envelope, Kind, Status};
 use crate::event::{Event, InterviewState, SubscriptionState, Why};
 use crate::io::{Output, SocketId};
+use crate::map::take_first;
 use crate::snapshot::{Phase, Snapshot};
+use crate::text::{Quoted, text};
 
 /// How many interviews that are over keep their pictures.
 const FINISHED_INTERVIEWS: usize = 64;
@@ -27,7 +30,7 @@ impl Machine {
         }
         let order = self.next_order;
         self.next_order += 1;
-        let topic = self.topics.entry(name.clone()).or_insert_with(|| {
+        let topic = self.topics.entry(name.clone(), || {
             Box::new(Topic {
                 order,
                 snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
@@ -108,10 +111,10 @@ impl Machine {
         if self.faults_planted.is(Faults::FORGET_UNSUBSCRIBE) {
             return;
         }
-        if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
+        if let Some(conn) = conn_at(&mut self.links, id, socket) {
             // What it would have confirmed is no longer asked.
             conn.awaited.retain(|a| !matches!(&a.what, Awaiting::Subscribe { topic, .. } if topic == name));
-            conn.leaving.push_back(name.into());
+            conn.leaving.push(name.into());
             self.dirty = true;
         }
     }
@@ -119,8 +122,9 @@ impl Machine {
     /// Tells the server which topics are no longer wanted.
     fn sync_leaving(&mut self) {
         while self.budget_at(SHARED, Priority::Low) <= self.now.mono {
-            let conn = self.links.get_mut(&SHARED).and_then(|link| link.ready());
-            let Some((socket, topic)) = conn.and_then(|conn| Some((conn.socket, conn.leaving.pop_front()?)))
+            let conn = ready_at(&mut self.links, SHARED);
+            let Some((socket, topic)) =
+                conn.and_then(|conn| Some((conn.socket, take_first(&mut conn.leaving)?)))
             else {
                 return;
             };
@@ -137,8 +141,7 @@ impl Machine {
             return;
         }
         let now = self.now.mono;
-        let Some(socket) = self.links.get_mut(&SHARED).and_then(|link| link.ready()).map(|conn| conn.socket)
-        else {
+        let Some(socket) = ready_at(&mut self.links, SHARED).map(|conn| conn.socket) else {
             return;
         };
         self.sync_leaving();
@@ -148,15 +151,19 @@ impl Machine {
         if held_back {
             return;
         }
-        let mut wished: Vec<(bool, u64, String)> = self
-            .topics
-            .iter()
-            .filter(|(_, topic)| topic.desired() && matches!(topic.wire, Wire::Wished))
-            .map(|(name, topic)| (topic.interview.is_some(), topic.order, name.clone()))
-            .collect();
-        wished.sort();
-        for (interview, _, name) in wished {
-            let asking = self.links.get_mut(&SHARED).and_then(|link| link.ready()).is_some_and(|conn| {
+        // The next one is looked for each time: the budget lets few out at once, and sorting takes more code.
+        let mut last = None;
+        loop {
+            let wished =
+                self.topics.iter().filter(|(_, topic)| topic.desired() && matches!(topic.wire, Wire::Wished));
+            let next = wished
+                .map(|(name, topic)| ((topic.interview.is_some(), topic.order), name))
+                .filter(|(place, _)| last.is_none_or(|last| *place > last))
+                .min();
+            let Some((place, name)) = next else { return };
+            last = Some(place);
+            let (interview, name) = (place.0, name.clone());
+            let asking = ready_at(&mut self.links, SHARED).is_some_and(|conn| {
                 conn.awaited.iter().any(|awaited| matches!(awaited.what, Awaiting::Subscribe { .. }))
             });
             if (self.profile.one_at_a_time && asking) || self.budget_at(SHARED, Priority::Low) > now {
@@ -183,7 +190,7 @@ impl Machine {
         }
         let within = ms(self.config.timings.confirm_timeout);
         self.await_answer(SHARED, socket, Awaiting::Subscribe { topic: name.into(), again }, request, within);
-        if let Some(conn) = self.links.get_mut(&SHARED).and_then(|link| link.ready()) {
+        if let Some(conn) = ready_at(&mut self.links, SHARED) {
             conn.leaving.retain(|left| left != name);
         }
         if let Some(topic) = self.topics.get_mut(name) {
@@ -201,7 +208,7 @@ impl Machine {
         if again {
             let ruling = super::verdict::Ruling::retry(
                 crate::event::WhyKind::Timeout,
-                alloc::format!("The server did not confirm {name:?} although it was asked twice"),
+                text!["The server did not confirm ", Quoted(name), " although it was asked twice"],
             );
             return self.lose(id, socket, ruling, Some(crate::io::CloseReason::Dead));
         }
@@ -224,7 +231,7 @@ impl Machine {
         let Some(topic) = self.topics.get_mut(name) else { return };
         if let Wire::Asked(socket) = topic.wire
             && let Some(id) = self.link_of(socket)
-            && let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket))
+            && let Some(conn) = conn_at(&mut self.links, id, socket)
             // The refusal may be of what was asked on the connection before this one.
             && !conn.awaited.iter().any(|a| matches!(&a.what, Awaiting::Subscribe { topic, .. } if topic == name))
         {
@@ -345,8 +352,7 @@ impl Machine {
         self.next_order += 1;
         let current =
             self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
-        let topic =
-            self.topics.entry(name.into()).or_insert_with(|| Box::new(Topic { order, ..Topic::default() }));
+        let topic = self.topics.entry(name.into(), || Box::new(Topic { order, ..Topic::default() }));
         topic.snapshot.topic = name.into();
         // What began on a connection that is being replaced is to be resumed on the new one.
         let elsewhere = !current && !matches!(topic.wire, Wire::Wished | Wire::Refused(_) | Wire::Ended);
@@ -407,7 +413,7 @@ impl Machine {
         let unix = self.now.unix;
         let mut news: Vec<(String, Option<SubscriptionState>, bool)> = Vec::new();
         let mut interviews = Vec::new();
-        for (name, topic) in &mut self.topics {
+        for (name, topic) in self.topics.iter_mut() {
             let state = topic.state();
             let mut stale = false;
             if state == SubscriptionState::Pending && topic.ever_live && topic.snapshot.stale_since.is_none()

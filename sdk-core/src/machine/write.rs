@@ -1,13 +1,14 @@
 //! Writing: messages counted against the budget, and the questions that wait for answers.
 
-use alloc::format;
 use alloc::string::String;
 
 use super::Machine;
+use super::link::conn_at;
 use super::link::{Awaited, Awaiting, Conn};
 use super::throttle::Priority;
 use crate::dialect::{Outgoing, RateScope, Stamp};
 use crate::io::{Output, Secret, SocketId};
+use crate::text::text;
 
 impl Machine {
     /// Encodes a wish and writes it; the number in its `requestId`, or `None` if the service has no such message.
@@ -67,8 +68,8 @@ impl Machine {
         within: u64,
     ) {
         let now = self.now.mono;
-        if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn(socket)) {
-            conn.awaited.push_back(Awaited { what, request, sent_at: now, until: now + within });
+        if let Some(conn) = conn_at(&mut self.links, id, socket) {
+            conn.awaited.push(Awaited { what, request, sent_at: now, until: now + within });
         }
     }
 
@@ -85,7 +86,7 @@ impl Machine {
 
 /// The `requestId` of this number; unique in this client.
 pub(super) fn request_id(number: u64) -> String {
-    format!("sf-{number}")
+    text!["sf-", number]
 }
 
 /// The number in a `requestId` of ours.
