@@ -12,6 +12,8 @@
 mod args;
 #[path = "watch/bars.rs"]
 mod bars;
+#[path = "watch/hints.rs"]
+mod hints;
 #[path = "watch/json.rs"]
 mod json;
 #[path = "watch/log.rs"]
@@ -31,6 +33,7 @@ use steadfast::client::{Event, Handle};
 use steadfast::{ConnectionState, Phase, SubscriptionState};
 
 use args::Args;
+use hints::Hints;
 use view::View;
 
 /// How long the farewell may take.
@@ -71,6 +74,7 @@ async fn watch(args: &Args) -> Result<Ending, Box<dyn Error>> {
     })?;
     let mut events = client.events();
     let mut left = Left::default();
+    let mut hints = Hints::new(args);
     let mut subscriptions = Vec::new();
     for topic in &args.topics {
         if left.topics.insert(topic.clone()) {
@@ -85,7 +89,10 @@ async fn watch(args: &Args) -> Result<Ending, Box<dyn Error>> {
             _ = &mut interrupt => break Ending::Interrupted,
             event = events.next() => {
                 let Some(event) = event else { break Ending::Badly };
-                let written = view.event(&event, &client);
+                let mut written = view.event(&event, &client);
+                if let Some(hint) = hints.after(&event) {
+                    written = written.and_then(|()| view.hint(hint));
+                }
                 if let Some(ending) = left.after(&event, &client) {
                     break ending;
                 }
@@ -93,7 +100,7 @@ async fn watch(args: &Args) -> Result<Ending, Box<dyn Error>> {
             }
             _ = tick.tick() => {
                 view.tick(&client);
-                Ok(())
+                hints.when_quiet(&client).iter().try_for_each(|hint| view.hint(hint))
             }
         };
         if written.is_err() {

@@ -74,6 +74,11 @@ impl Args {
         Ok(options)
     }
 
+    /// Whether there is a token, or something that gives one.
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.is_some() || self.token_env.is_some() || self.token_command.is_some()
+    }
+
     /// Where it connects to, for people.
     pub(crate) fn place(&self) -> String {
         match &self.endpoint {

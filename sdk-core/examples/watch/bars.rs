@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use console::{Style, pad_str, style};
+use console::{Style, Term, pad_str, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use steadfast::client::{Event, Handle, TopicSnapshot};
 use steadfast::{ConnectionState, Item, Phase, SubscriptionState};
@@ -13,8 +13,6 @@ use crate::words;
 
 /// How many parts a full bar has.
 const FULL: u64 = 1000;
-/// The width of the names.
-const NAMES: usize = 24;
 /// How many items of a topic are shown.
 const ITEMS: usize = 8;
 
@@ -83,12 +81,20 @@ impl Bars {
             _ => true,
         };
         if passing {
-            self.multi.println(style(words::event(event, now)).dim().to_string())?;
+            self.above(&words::event(event, now))?;
         }
         if let Some(topic) = event.topic()
             && let Some(rows) = self.topics.get_mut(topic)
         {
             rows.refresh(&self.multi, client.snapshot(topic).as_ref());
+        }
+        Ok(())
+    }
+
+    /// Writes a line above the bars, broken between words where the terminal ends.
+    pub(crate) fn above(&self, text: &str) -> io::Result<()> {
+        for line in words::wrap(text, columns()) {
+            self.multi.println(style(line).dim().to_string())?;
         }
         Ok(())
     }
@@ -130,7 +136,9 @@ impl Rows {
             } else if self.items.len() < ITEMS {
                 let last = self.last.as_ref().unwrap_or(&self.whole);
                 let bar = multi.insert_after(last, ProgressBar::new(FULL));
-                bar.set_prefix(name(&format!("{} {}", item.kind, item.id), 2));
+                let text =
+                    if item.kind == item.id { item.id.clone() } else { format!("{} {}", item.kind, item.id) };
+                bar.set_prefix(name(&text, 2));
                 show_item(&bar, item);
                 self.last = Some(bar.clone());
                 self.items.insert(key, bar);
@@ -171,7 +179,8 @@ fn show_item(bar: &ProgressBar, item: &Item) {
 
 fn show(bar: &ProgressBar, phase: Phase, progress: Option<f64>, text: &str) {
     let colour = colour(phase);
-    bar.set_style(template(&format!("{{prefix}} {{bar:28.{colour}/black.bright}} {{wide_msg}}")));
+    let width = if narrow() { 10 } else { 28 };
+    bar.set_style(template(&format!("{{prefix}} {{bar:{width}.{colour}/black.bright}} {{wide_msg}}")));
     bar.set_position(progress.map_or(0, |progress| (progress * FULL as f64) as u64));
     let share = progress.map_or_else(String::new, |progress| format!("{:.0} %", progress * 100.0));
     bar.set_message(format!("{share:>5}  {text}"));
@@ -198,7 +207,17 @@ const fn colour(phase: Phase) -> &'static str {
 
 fn name(text: &str, indent: usize) -> String {
     let text = format!("{:indent$}{}", "", words::one_line(text));
-    pad_str(&text, NAMES, console::Alignment::Left, Some("…")).into_owned()
+    // Where there is little room, the text needs it most.
+    let width = if narrow() { 16 } else { 24 };
+    pad_str(&text, width, console::Alignment::Left, Some("…")).into_owned()
+}
+
+fn columns() -> usize {
+    usize::from(Term::stdout().size().1)
+}
+
+fn narrow() -> bool {
+    columns() < 100
 }
 
 /// The template's text is ours; a wrong one shows as plain bars.

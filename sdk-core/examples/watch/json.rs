@@ -44,6 +44,11 @@ pub(crate) fn event(event: &Event, client: &Handle, now: u64) -> Value {
     line
 }
 
+/// A hint as one object.
+pub(crate) fn hint(text: &str, now: u64) -> Value {
+    json!({"event": "hint", "text": text, "received": format_instant(now)})
+}
+
 fn connection(state: &ConnectionState) -> Value {
     let mut line = json!({"event": "state", "state": state.name()});
     match state {

@@ -50,6 +50,16 @@ impl View {
         }
     }
 
+    /// Shows what may be wrong and what to do.
+    pub(crate) fn hint(&self, text: &str) -> io::Result<()> {
+        let now = now();
+        match self {
+            Self::Bars(bars) => bars.above(&format!("hint  {text}")),
+            Self::Lines => writeln!(io::stdout(), "{}  hint  {text}", format_instant(now)),
+            Self::Json => writeln!(io::stdout(), "{}", json::hint(text, now)),
+        }
+    }
+
     /// Time has passed.
     pub(crate) fn tick(&mut self, client: &Handle) {
         if let Self::Bars(bars) = self {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use console::measure_text_width;
 use steadfast::client::{Event, Message, TopicSnapshot};
 use steadfast::{ConnectionState, SubscriptionState};
 
@@ -140,4 +141,21 @@ pub(crate) fn span(ms: u64) -> String {
 /// A text of the server as one line without control characters.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Lines of at most so many columns, broken between words; those after the first are indented.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.trim().is_empty() || measure_text_width(line) + 1 + measure_text_width(word) <= columns {
+            if !line.is_empty() && !line.ends_with("    ") {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(format!("    {word}"));
+        }
+    }
+    lines
 }
