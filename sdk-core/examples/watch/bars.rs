@@ -1,9 +1,10 @@
 //! Progress bars: a line for the connection, one for each topic, and one for each thing that a topic holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 
-use console::{Style, Term, pad_str, style};
+use console::{Style, Term, measure_text_width, pad_str, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use steadfast::client::{Event, Handle, TopicSnapshot};
 use steadfast::{ConnectionState, Item, Phase, SubscriptionState};
@@ -19,6 +20,9 @@ const ITEMS: usize = 8;
 pub(crate) struct Bars {
     multi: MultiProgress,
     head: ProgressBar,
+    /// The service's name.
+    service: String,
+    /// The name and the place.
     title: String,
     topics: BTreeMap<String, Rows>,
     foot: ProgressBar,
@@ -32,13 +36,16 @@ struct Rows {
     /// The lowest of the items.
     last: Option<ProgressBar>,
     more: Option<ProgressBar>,
+    /// The items whose question was shown.
+    asked: BTreeSet<String>,
 }
 
 impl Bars {
     pub(crate) fn new(args: &Args) -> Self {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
         let head = multi.add(ProgressBar::new(FULL).with_style(template("{wide_msg}")));
-        let title = format!("{} at {}", style(args.service.slug()).bold(), args.place());
+        let service = style(args.service.slug()).bold().to_string();
+        let title = format!("{service} at {}", args.place());
         let mut topics = BTreeMap::new();
         for topic in &args.topics {
             topics.entry(topic.clone()).or_insert_with(|| {
@@ -49,6 +56,7 @@ impl Bars {
                     items: BTreeMap::new(),
                     last: None,
                     more: None,
+                    asked: BTreeSet::new(),
                 };
                 rows.show(None);
                 rows
@@ -56,7 +64,7 @@ impl Bars {
         }
         let foot = multi.add(ProgressBar::new(FULL).with_style(template("{msg}")));
         foot.set_message(style("Ctrl-C stops").dim().to_string());
-        Self { multi, head, title, topics, foot }
+        Self { multi, head, service, title, topics, foot }
     }
 
     pub(crate) fn multi(&self) -> MultiProgress {
@@ -86,7 +94,8 @@ impl Bars {
         if let Some(topic) = event.topic()
             && let Some(rows) = self.topics.get_mut(topic)
         {
-            rows.refresh(&self.multi, client.snapshot(topic).as_ref());
+            let asked = rows.refresh(&self.multi, client.snapshot(topic).as_ref());
+            asked.iter().try_for_each(|question| self.above(&format!("{topic}  {question}")))?;
         }
         Ok(())
     }
@@ -108,8 +117,12 @@ impl Bars {
             ConnectionState::Displaced { .. } | ConnectionState::Failed { .. } => ("✗", Style::new().red()),
             _ => ("○", Style::new().dim()),
         };
-        let text = colour.apply_to(format!("{dot} {}", words::connection(state, now)));
-        self.head.set_message(format!("{}  {text}", self.title));
+        let text = format!("{dot} {}", words::connection(state, now));
+        // Where there is little room, the place goes first.
+        let whole = measure_text_width(&self.title) + 2 + measure_text_width(&text) <= columns();
+        let title = if whole { &self.title } else { &self.service };
+        let room = columns().saturating_sub(measure_text_width(title) + 2);
+        self.head.set_message(format!("{title}  {}", colour.apply_to(words::fit(&text, room))));
     }
 
     /// Leaves the bars as they stand, with a last line below.
@@ -126,11 +139,17 @@ impl Bars {
 }
 
 impl Rows {
-    fn refresh(&mut self, multi: &MultiProgress, picture: Option<&TopicSnapshot>) {
+    /// Shows the topic as it is. Gives what it has begun to ask for: whole, for the bars may not have the room.
+    fn refresh(&mut self, multi: &MultiProgress, picture: Option<&TopicSnapshot>) -> Vec<String> {
         self.show(picture);
-        let Some(picture) = picture else { return };
+        let mut asked = Vec::new();
+        let Some(picture) = picture else { return asked };
         for item in &picture.items {
             let key = (item.kind, item.id.clone());
+            if item.phase == Phase::NeedsInput && self.asked.insert(item.id.clone()) {
+                let text = item.message.as_deref().unwrap_or_default();
+                asked.push(words::one_line(&format!("{} {}  {text}", item.kind, item.id)));
+            }
             if let Some(bar) = self.items.get(&key) {
                 show_item(bar, item);
             } else if self.items.len() < ITEMS {
@@ -150,50 +169,57 @@ impl Rows {
                 bar.set_message(format!("  … and {} more", picture.items.len() - ITEMS));
             }
         }
+        asked
     }
 
     fn show(&self, picture: Option<&TopicSnapshot>) {
         let phase = picture.map_or(Phase::Waiting, |picture| picture.phase);
-        let mut text = match &self.state {
-            SubscriptionState::Refused { why } => style(format!("refused: {why}")).red().to_string(),
+        let mut tail = String::new();
+        let text = match &self.state {
+            SubscriptionState::Refused { why } => {
+                style(words::fit(&format!("refused: {why}"), room())).red().to_string()
+            }
             SubscriptionState::Pending if phase == Phase::Waiting => style("pending").dim().to_string(),
             subscription => {
-                let mut text = said(phase, picture.and_then(|p| p.error.as_ref().or(p.message.as_ref())));
                 if *subscription == SubscriptionState::Pending {
-                    text.push_str(&style("  (may be old)").dim().to_string());
+                    tail.push_str("  (may be old)");
                 }
-                text
+                if let Some(eta) = picture.and_then(|picture| picture.eta_ms) {
+                    let _ = write!(tail, "  {} left", words::span(eta));
+                }
+                said(phase, picture.and_then(|p| p.error.as_ref().or(p.message.as_ref())), &tail)
             }
         };
-        if let Some(eta) = picture.and_then(|picture| picture.eta_ms) {
-            text.push_str(&style(format!("  {} left", words::span(eta))).dim().to_string());
-        }
         let progress = picture.and_then(|picture| picture.progress);
         show(&self.whole, phase, progress, &text);
     }
 }
 
 fn show_item(bar: &ProgressBar, item: &Item) {
-    show(bar, item.phase, item.progress, &said(item.phase, item.error.as_ref().or(item.message.as_ref())));
+    let text = said(item.phase, item.error.as_ref().or(item.message.as_ref()), "");
+    show(bar, item.phase, item.progress, &text);
 }
 
 fn show(bar: &ProgressBar, phase: Phase, progress: Option<f64>, text: &str) {
-    let colour = colour(phase);
-    let width = if narrow() { 10 } else { 28 };
+    let (width, colour) = (bar_width(), colour(phase));
     bar.set_style(template(&format!("{{prefix}} {{bar:{width}.{colour}/black.bright}} {{wide_msg}}")));
     bar.set_position(progress.map_or(0, |progress| (progress * FULL as f64) as u64));
     let share = progress.map_or_else(String::new, |progress| format!("{:.0} %", progress * 100.0));
     bar.set_message(format!("{share:>5}  {text}"));
 }
 
-fn said(phase: Phase, text: Option<&String>) -> String {
-    let phase = match phase {
-        Phase::Done => style(format!("{:<11}", phase.name())).green(),
-        Phase::Failed | Phase::Expired => style(format!("{:<11}", phase.name())).red(),
-        Phase::NeedsInput => style(format!("{:<11}", phase.name())).yellow(),
-        _ => style(format!("{:<11}", phase.name())),
+/// The phase, as much of the service's text as there is room for, and what stands behind it.
+fn said(phase: Phase, text: Option<&String>, tail: &str) -> String {
+    let name = format!("{:<11}", phase.name());
+    let room = room().saturating_sub(name.len() + 2 + measure_text_width(tail));
+    let text = text.map(|text| words::fit(&words::one_line(text), room)).unwrap_or_default();
+    let name = match phase {
+        Phase::Done => style(name).green(),
+        Phase::Failed | Phase::Expired => style(name).red(),
+        Phase::NeedsInput => style(name).yellow(),
+        _ => style(name),
     };
-    format!("{phase}  {}", text.map(|text| words::one_line(text)).unwrap_or_default())
+    format!("{name}  {text}{}", style(tail).dim())
 }
 
 const fn colour(phase: Phase) -> &'static str {
@@ -207,9 +233,21 @@ const fn colour(phase: Phase) -> &'static str {
 
 fn name(text: &str, indent: usize) -> String {
     let text = format!("{:indent$}{}", "", words::one_line(text));
-    // Where there is little room, the text needs it most.
-    let width = if narrow() { 16 } else { 24 };
-    pad_str(&text, width, console::Alignment::Left, Some("…")).into_owned()
+    pad_str(&text, name_width(), console::Alignment::Left, Some("…")).into_owned()
+}
+
+// Where there is little room, the text needs it most.
+fn name_width() -> usize {
+    if narrow() { 16 } else { 24 }
+}
+
+fn bar_width() -> usize {
+    if narrow() { 10 } else { 28 }
+}
+
+/// How many columns are left for a text behind name, bar and share.
+fn room() -> usize {
+    columns().saturating_sub(name_width() + 1 + bar_width() + 1 + 7)
 }
 
 fn columns() -> usize {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use steadfast::client::{Event, Handle};
-use steadfast::{ConnectionState, SubscriptionState, Why, WhyKind};
+use steadfast::{ConnectionState, Service, SubscriptionState, Why, WhyKind};
 
 use crate::args::Args;
 
@@ -13,42 +13,35 @@ const QUIET: Duration = Duration::from_secs(15);
 /// Said where a server wants a token and there is none.
 const NO_TOKEN: &str =
     "No token was given: --token TOKEN, --token-env VARIABLE or --token-command COMMAND gives one";
-/// Said where the end of a job may have been missed.
-const MISSED: &str = "Nothing has come since the connection was lost, and the service doesn't repeat what was missed: \
-                      the job may have ended meanwhile";
 
 /// Watches for silence and refusals.
 #[derive(Debug)]
 pub(crate) struct Hints {
     /// When something was heard last, or when the hints were looked at.
     heard: Instant,
+    service: Service,
     has_token: bool,
     no_token_said: bool,
-    /// A gap was not filled, and no message has come since.
-    missed: bool,
     shown: Vec<String>,
 }
 
 impl Hints {
     #[expect(clippy::disallowed_methods, reason = "an app has a clock")]
     pub(crate) fn new(args: &Args) -> Self {
-        let has_token = args.has_token();
-        Self { heard: Instant::now(), has_token, no_token_said: false, missed: false, shown: Vec::new() }
+        Self {
+            heard: Instant::now(),
+            service: args.service,
+            has_token: args.has_token(),
+            no_token_said: false,
+            shown: Vec::new(),
+        }
     }
 
     /// Takes note of an event. Gives a hint that can't wait.
     #[expect(clippy::disallowed_methods, reason = "an app has a clock")]
     pub(crate) fn after(&mut self, event: &Event) -> Option<&'static str> {
-        match event {
-            Event::Message(_) => {
-                self.heard = Instant::now();
-                self.missed = false;
-            }
-            Event::Gap { recovered, .. } => {
-                self.heard = Instant::now();
-                self.missed = !recovered;
-            }
-            _ => {}
+        if matches!(event, Event::Message(_) | Event::Gap { .. }) {
+            self.heard = Instant::now();
         }
         let why = match event {
             Event::State(state @ (ConnectionState::Failed { .. } | ConnectionState::Waiting { .. })) => {
@@ -57,7 +50,8 @@ impl Hints {
             Event::Subscription { state: SubscriptionState::Refused { why }, .. } => Some(why),
             _ => None,
         };
-        let wanted = !self.has_token && !self.no_token_said && why.is_some_and(wants_token);
+        let wanted =
+            !self.has_token && !self.no_token_said && why.is_some_and(|why| wants_token(self.service, why));
         self.no_token_said |= wanted;
         wanted.then_some(NO_TOKEN)
     }
@@ -71,14 +65,18 @@ impl Hints {
         self.heard = Instant::now();
         let told: Value = serde_json::from_str(&client.diagnose().json).unwrap_or_default();
         let told = told["hints"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let own = self.missed.then_some(MISSED);
-        let present: Vec<String> = told.chain(own).map(str::to_owned).collect();
+        let present: Vec<String> = told.map(str::to_owned).collect();
         let new = present.iter().filter(|hint| !self.shown.contains(hint)).cloned().collect();
         self.shown = present;
         new
     }
 }
 
-fn wants_token(why: &Why) -> bool {
-    matches!(why.kind, WhyKind::Auth | WhyKind::NotAllowed | WhyKind::Flapping)
+/// Whether a token may be what is missing. DocProc takes everybody, or asks for a token at once.
+fn wants_token(service: Service, why: &Why) -> bool {
+    match why.kind {
+        WhyKind::Auth => true,
+        WhyKind::NotAllowed | WhyKind::Flapping => service != Service::DocProc,
+        _ => false,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use console::measure_text_width;
+use console::{measure_text_width, truncate_str};
 use steadfast::client::{Event, Message, TopicSnapshot};
 use steadfast::{ConnectionState, SubscriptionState};
 
@@ -99,6 +99,8 @@ fn telling(message: &Message) -> Vec<String> {
         ("", "status"),
         ("", "stage"),
         ("", "modelName"),
+        // An answer names it.
+        ("", "clarificationId"),
         ("story", "title"),
         ("", "message"),
         ("", "question"),
@@ -158,4 +160,55 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A text that takes at most so many columns: what is too long ends after a word, with an ellipsis.
+pub(crate) fn fit(text: &str, columns: usize) -> String {
+    if measure_text_width(text) <= columns {
+        return text.to_owned();
+    }
+    let cut = truncate_str(text, columns, if columns == 0 { "" } else { "…" });
+    // A long first word is cut where it must be.
+    match cut.rsplit_once(' ') {
+        Some((words, _)) if !words.trim().is_empty() => format!("{}…", words.trim_end()),
+        _ => cut.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_between_words_and_lose_none() {
+        let text = "hint  A topic is live but silent: its job may not have started";
+        let lines = wrap(text, 30);
+        assert!(lines.len() > 1 && lines.iter().all(|line| measure_text_width(line) <= 30), "{lines:?}");
+        assert!(lines[0].starts_with("hint  A") && lines[1..].iter().all(|line| line.starts_with("    ")));
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&lines.join(" ")), words(text));
+    }
+
+    #[test]
+    fn a_line_that_fits_stays_as_it_is_and_a_word_that_never_fits_has_a_line_of_its_own() {
+        assert_eq!(wrap("two  words", 10), ["two  words"]);
+        assert_eq!(wrap("", 10), [""]);
+        assert_eq!(
+            wrap("see wss://example.org/a/b now", 12),
+            ["see", "    wss://example.org/a/b", "    now"]
+        );
+        // Wide characters take two columns.
+        assert_eq!(wrap("日本 日本", 8), ["日本", "    日本"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_ends_after_a_word() {
+        assert_eq!(fit("Upload received", 15), "Upload received");
+        assert_eq!(fit("Upload received", 14), "Upload…");
+        assert_eq!(fit("Upload received", 8), "Upload…");
+        assert_eq!(fit("Upload received", 4), "Upl…");
+        assert_eq!(fit("Upload received", 1), "…");
+        assert_eq!(fit("Upload received", 0), "");
+        assert_eq!(fit("日本 日本", 7), "日本…");
+    }
 }

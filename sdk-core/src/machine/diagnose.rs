@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::link::Rest;
 use super::throttle::Throttle;
+use super::topics::Topic;
 use super::{Machine, Stats};
 use crate::dialect::RateScope;
 use crate::event::{ConnectionState, SubscriptionState, WhyKind};
@@ -166,14 +167,17 @@ impl Machine {
         if failed(WhyKind::Overloaded) > 0 || stats.budget_left == Some(0) {
             hints.push("A rate limit was met: subscribe to fewer topics at once, send less often");
         }
-        let quiet = self.topics.values().any(|topic| {
-            matches!(topic.state(), SubscriptionState::Live)
-                && topic.snapshot.updated_at.is_none()
+        let live = || self.topics.values().filter(|topic| matches!(topic.state(), SubscriptionState::Live));
+        let unheard = |topic: &Topic| {
+            topic.snapshot.updated_at.is_none()
                 && topic.snapshot.items.is_empty()
                 && topic.snapshot.progress.is_none()
-        });
-        if ready && quiet {
+        };
+        if ready && live().any(|topic| unheard(topic)) {
             hints.push("A topic is live but silent: its job may not have started, may be over already, or the id may be another one's");
+        }
+        if ready && live().any(|topic| topic.missed && !unheard(topic)) {
+            hints.push("A topic is silent since the connection was lost, and the service did not tell again what was missed: its job may have ended meanwhile");
         }
         let late = self.stats.dropped > 0;
         if late {

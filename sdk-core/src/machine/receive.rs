@@ -274,6 +274,7 @@ impl Machine {
         if flags & Verdict::OUTDATED != 0 {
             return flags;
         }
+        topic.missed = false;
         let mut ends = update.end;
         if service == crate::config::Service::DevContext
             && !update.interview

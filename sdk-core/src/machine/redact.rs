@@ -95,7 +95,7 @@ mod tests {
             "a%2Bb%2fc%3D%22d%5C%253D",
             r#"a+b\/c=\"d\\%3D"#,
             r#"a+b\\\/c=\\\"d\\\\%3D"#,
-            r#"\u0061\u002bb\u002Fc\u003d\u0022d\u005c\u00253D"#,
+            r"\u0061\u002bb\u002Fc\u003d\u0022d\u005c\u00253D",
         ] {
             assert_eq!(spelled(text, secret, false), Some(text.len()), "{text}");
             let longer = alloc::format!("{text} and more");

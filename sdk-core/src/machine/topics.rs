@@ -59,6 +59,8 @@ pub(super) struct Topic {
     pub gap_since: Option<u64>,
     /// By when the first frame that closes a gap is expected.
     pub gap_due: Option<u64>,
+    /// Nothing was heard since a gap that the service did not fill.
+    pub missed: bool,
     /// When the wire's subscription follows the last handle.
     pub linger_until: Option<u64>,
     pub completion: Option<Completion>,

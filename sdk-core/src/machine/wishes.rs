@@ -283,10 +283,11 @@ impl Machine {
         let until = self.now.unix;
         let Some(topic) = self.topics.get_mut(name) else { return };
         topic.gap_due = None;
-        if let Some(since) = topic.gap_since.take()
-            && !self.faults_planted.is(Faults::NO_GAP)
-        {
-            self.event(Event::Gap { topic: name.into(), since, until, recovered });
+        if let Some(since) = topic.gap_since.take() {
+            topic.missed = !recovered;
+            if !self.faults_planted.is(Faults::NO_GAP) {
+                self.event(Event::Gap { topic: name.into(), since, until, recovered });
+            }
         }
     }
 

@@ -97,6 +97,14 @@ fn the_services_known_symptoms_have_their_hints() {
     world.heartbeat = false;
     world.at(300_000);
     assert!(hints(&world).contains("die of silence"));
+    let mut world = World::dev(Service::Charisma).obedient();
+    world.subscribe("s1").frame(r#"{"type":"session_upload_progress","sessionId":"s1","progress":0.5}"#);
+    assert!(!hints(&world).contains("silent since"));
+    world.close(1011, "").at(5_000);
+    assert!(hints(&world).contains("silent since the connection was lost"), "{}", hints(&world));
+    assert!(!hints(&world).contains("live but silent"), "one hint is enough");
+    world.frame(r#"{"type":"session_upload_progress","sessionId":"s1","progress":0.6}"#);
+    assert!(!hints(&world).contains("silent since"));
     let mut world = World::dev(Service::Saga).obedient();
     world.subscribe("p1").frame(r#"42["error",{"code":"RATE_LIMIT_EXCEEDED","message":"x"}]"#);
     assert!(hints(&world).contains("rate limit"), "{}", hints(&world));
