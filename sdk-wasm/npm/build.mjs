@@ -1,4 +1,4 @@
-// Builds the package from src/ and a module that cargo has built: `node build.mjs <module.wasm>`.
+// Builds the package from src/ and a module that cargo has built: `node build.mjs <module.wasm> [--no-budget] [--write | --check]`.
 // Types by tsc, bundles by esbuild, the module by wasm-opt; then the result is tried, and its sizes are checked.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,6 +50,8 @@ for (const name of readdirSync('dist', { recursive: true }).filter((name) => nam
 const size = (bytes) => [bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length];
 const sum = (a, b) => a.map((n, index) => n + b[index]);
 const kb = (n) => `${(n / 1024).toFixed(1).padStart(7)} KB`;
+/** An entry as it is imported. */
+const entry = (name) => name.split(' ')[0].replace(/^\./, 'steadfast');
 const file = (name) => size(readFileSync(join('dist', name)));
 const rows = [
   ['steadfast.wasm', file('steadfast.wasm')],
@@ -63,6 +65,20 @@ for (const [name, sizes, budget] of rows) {
   const bad = budget !== undefined && sizes[2] > budget * 1024;
   over ||= bad;
   console.log(`${name.padEnd(34)}${sizes.map(kb).join(' ')}${bad ? `  over the budget of ${budget} KB` : ''}`);
+}
+// What the README promises is what there is: `--write` puts it there, `--check` wants it within a twentieth.
+const readme = readFileSync('README.md', 'utf8');
+const told = /(<!-- sizes: begin -->\n)([^]*?)(<!-- sizes: end -->)/;
+const line = `${rows.slice(1).map(([name, sizes]) => `\`${entry(name)}\` **${kb(sizes[2]).trim()}**`).join(', ')}: brotli, with all five services.\n`;
+if (process.argv.includes('--write')) {
+  writeFileSync('README.md', readme.replace(told, `$1${line}$3`));
+} else if (process.argv.includes('--check')) {
+  const promised = [...(told.exec(readme)?.[2] ?? '').matchAll(/\*\*([\d.]+) KB/g)].map((found) => Number(found[1]) * 1024);
+  for (const [index, [name, sizes]] of rows.slice(1).entries()) {
+    if (Math.abs((promised[index] ?? 0) / sizes[2] - 1) < 0.05) continue;
+    console.error(`README.md does not tell the size of ${name}, ${kb(sizes[2]).trim()}: run \`cargo xtask npm\` and commit it`);
+    process.exitCode = 1;
+  }
 }
 writeFileSync('dist/sizes.json', JSON.stringify(Object.fromEntries(rows.map(([name, sizes]) => [name, sizes]))));
 

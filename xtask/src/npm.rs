@@ -11,7 +11,7 @@ const GENERATED: &str = "sdk-wasm/npm/src/generated";
 
 /// Builds, checks and packs to `target/npm`; fails above the budget of sizes.
 pub(crate) fn pack(session: &mut Session) {
-    build(session, &[]);
+    build(session, &["--write"]);
 }
 
 /// The package's tests, in Node and in headless Chromium.
@@ -21,7 +21,7 @@ pub(crate) fn check(session: &mut Session) {
     let ready = session.check(needs::tools(&[needs::CHROMIUM])).is_some()
         && session.check(needs::node_modules(Path::new(TESTS))).is_some();
     // Whether it is small enough is for `cargo xtask npm` to say; here it has to work.
-    let built = build(session, &["--no-budget"]);
+    let built = build(session, &["--no-budget", "--check"]);
     let server = session.run(&mut cargo(["build", "-p", "steadfast-mock-server"])).is_some();
     if !(ready && built && server) {
         return;

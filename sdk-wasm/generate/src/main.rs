@@ -1,7 +1,9 @@
-//! Writes `types.ts` and `pick.ts` of the npm package from the declarations of the messages in sdk-core.
+//! Writes `types.ts` and `pick.ts` of the npm package from the declarations of the messages in sdk-core, and the table
+//! of options in its README.
 //!
 //! `steadfast-generate <folder>` writes them, `steadfast-generate --check <folder>` fails if they are not up to date.
 
+mod options;
 mod pick;
 mod types;
 
@@ -19,15 +21,22 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut stale = false;
-    for (name, text) in [("types.ts", types::write()), ("pick.ts", pick::write())] {
-        let path = Path::new(folder).join(name);
+    let folder = Path::new(folder);
+    let readme = folder.join("../../README.md");
+    let Some(filled) = std::fs::read_to_string(&readme).ok().and_then(|text| options::fill(&text)) else {
+        eprintln!("{} has no place for the table of options", readme.display());
+        return ExitCode::FAILURE;
+    };
+    let types = (folder.join("types.ts"), types::write());
+    for (path, text) in [types, (folder.join("pick.ts"), pick::write()), (readme, filled)] {
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             continue;
         }
         if check {
             eprintln!(
-                "{} is not up to date; run `cargo run -p steadfast-generate -- {folder}`",
-                path.display()
+                "{} is not up to date; run `cargo run -p steadfast-generate -- {}`",
+                path.display(),
+                folder.display()
             );
             stale = true;
         } else if let Err(error) = std::fs::write(&path, text) {

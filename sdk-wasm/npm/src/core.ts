@@ -39,8 +39,8 @@ export class Core {
   #offset = NaN;
   #clockRead = -Infinity;
 
-  constructor(module: WebAssembly.Module) {
-    this.#exports = new WebAssembly.Instance(module, {}).exports as unknown as Exports;
+  constructor(instance: WebAssembly.Instance) {
+    this.#exports = instance.exports as unknown as Exports;
     this.#view = new DataView(this.#exports.memory.buffer);
   }
 

@@ -23,7 +23,7 @@ export function connect<S extends Service>(options: ClientOptions<S>): Client<S>
   if (!started()) {
     needWebAssembly();
     try {
-      start(new WebAssembly.Module(bytes()));
+      start(new WebAssembly.Instance(new WebAssembly.Module(bytes())));
     } catch (error) {
       throw refused(error);
     }

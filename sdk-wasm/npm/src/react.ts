@@ -16,19 +16,20 @@ const nothing = {
   snapshot: undefined, isConnected: false, isLive: false, error: undefined, done: false, events: [], modelResults: [],
   clarifications: [], interview: undefined,
 };
+const idle: ConnectionState = { status: 'idle' };
 const never = (): (() => void) => () => undefined;
 const nothingView = (): unknown => nothing;
 
 /**
  * Follows a topic while the component is there; `null` follows none. Components that follow the same topic share one
- * subscription, and a new token changes nothing about it.
+ * subscription, and a new token changes nothing about it. On a server there is no client: give `null` for it.
  *
  * ```tsx
  * const { snapshot, isLive, error, done } = useTopic(client, sessionId);
  * ```
  */
-export function useTopic<S extends Service>(client: Client<S>, topic: string | null): TopicView<S> {
-  const store = topic === null ? undefined : topicStore(client as unknown as Client, topic);
+export function useTopic<S extends Service>(client: Client<S> | null, topic: string | null): TopicView<S> {
+  const store = client === null || topic === null ? undefined : topicStore(client as unknown as Client, topic);
   const view = useSyncExternalStore<unknown>(store?.subscribe ?? never, store?.view ?? nothingView, nothingView);
   return view as TopicView<S>;
 }
@@ -46,15 +47,15 @@ export interface Connection {
 }
 
 /** Follows the state of the connection. */
-export function useConnection<S extends Service>(client: Client<S>): Connection {
-  const subscribe = useCallback((listener: () => void) => client.on('state', listener as never), [client]);
-  const state = useSyncExternalStore(subscribe, () => client.state, () => client.state);
+export function useConnection<S extends Service>(client: Client<S> | null): Connection {
+  const subscribe = useCallback((listener: () => void) => client?.on('state', listener as never) ?? never(), [client]);
+  const state = useSyncExternalStore(subscribe, () => client?.state ?? idle, () => idle);
   return useMemo(
     () => ({
       state,
       isConnected: state.status === 'ready',
-      connect: () => client.connect(),
-      takeOver: () => client.takeOver(),
+      connect: () => client?.connect(),
+      takeOver: () => client?.takeOver(),
     }),
     [client, state],
   );
@@ -112,10 +113,10 @@ export function useCommand<A extends unknown[], T>(command: (signal: AbortSignal
 }
 
 /** Calls the handler at each event of the client; the newest handler is the one that is called. */
-export function useEvents<S extends Service>(client: Client<S>, handler: (event: ServiceEvent<S>) => void): void {
+export function useEvents<S extends Service>(client: Client<S> | null, handler: (event: ServiceEvent<S>) => void): void {
   const latest = useRef(handler);
   useEffect(() => {
     latest.current = handler;
   });
-  useEffect(() => client.on('*', (event) => latest.current(event)), [client]);
+  useEffect(() => client?.on('*', (event) => latest.current(event)), [client]);
 }

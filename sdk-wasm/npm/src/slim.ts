@@ -18,7 +18,8 @@ export async function init(source?: WasmSource): Promise<void> {
   if (started()) return;
   needWebAssembly();
   try {
-    start(await compile(source ?? new URL('./steadfast.wasm', import.meta.url)));
+    // Old web views do neither of the two while the page waits.
+    start(await WebAssembly.instantiate(await compile(source ?? new URL('./steadfast.wasm', import.meta.url))));
   } catch (error) {
     throw refused(error);
   }

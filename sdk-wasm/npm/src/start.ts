@@ -30,9 +30,9 @@ export function refused(error: unknown): ConfigError {
   );
 }
 
-/** Takes a compiled module. */
-export function start(module: WebAssembly.Module): void {
-  core ??= new Core(module);
+/** Takes the module in WASM. */
+export function start(instance: WebAssembly.Instance): void {
+  core ??= new Core(instance);
 }
 
 /** Makes a client. */

@@ -24,8 +24,11 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
   readonly #first: AnyEvent[];
   readonly #after: number;
   #state: SubscriptionState;
+  /** Whether it was taken back. */
   #over = false;
-  #last: Snapshot | undefined;
+  /** Whether it has come to its end: nothing more is to be heard. */
+  #done = false;
+  #last: Snapshot<S> | undefined;
 
   /** @internal */
   constructor(driver: Driver, topic: string, keep: boolean) {
@@ -55,8 +58,8 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
 
   /** The last known picture of the topic; the same object until it changes. */
   get snapshot(): Snapshot<S> | undefined {
-    if (!this.#over) this.#last = this.#driver.snapshot(this.topic);
-    return this.#last as Snapshot<S> | undefined;
+    if (!this.#over && !this.#done) this.#last = this.#driver.snapshot(this.topic) as Snapshot<S> | undefined;
+    return this.#last;
   }
 
   /** Waits until the server has confirmed it. Rejects with the reason if it refuses, or if the topic has ended. */
@@ -75,7 +78,7 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
   /** Ends it at once: nothing is delivered any more. */
   unsubscribe(): void {
     if (this.#over) return;
-    this.#last = this.#driver.snapshot(this.topic);
+    this.#last = this.snapshot;
     this.#over = true;
     this.#listeners.clear();
     this.#driver.unfollow(this.topic, this.#target);
@@ -119,6 +122,12 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
     if (this.#over || event.seq <= this.#after) return;
     if (event.type === 'subscription') this.#state = event.state as SubscriptionState;
     this.#listeners.deliver(event);
+    if (this.#over || (this.#state.status !== 'ended' && this.#state.status !== 'refused')) return;
+    this.#last = this.snapshot;
+    this.#done = true;
+    // What has ended keeps no Node process alive.
+    this.#driver.unfollow(this.topic, this.#target);
+    this.#driver.rearm();
   }
 }
 

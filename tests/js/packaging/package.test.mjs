@@ -36,13 +36,6 @@ it('require works, and so does slim', async () => {
   assert.match((await run(process.execPath, [slim])).stdout, /init\(\).* idle/);
 });
 
-it('without a WebSocket the error says what to do', async () => {
-  const path = file('none.mjs', `import { connect } from 'steadfast'; globalThis.WebSocket = undefined; try { connect({ service: 'saga', url: 'wss://x', WebSocket: undefined }); console.log('found'); } catch (e) { console.log(e.field, e.message) }`);
-  const { stdout } = await run(process.execPath, [path]);
-  // Where this runs, \`ws\` is installed.
-  assert.match(stdout, /found|npm i ws/);
-});
-
 it('an unused import shakes away, and importing touches nothing', async () => {
   const { outputFiles } = await build({ stdin: { contents: `import { connect } from 'steadfast'; console.log(1);`, resolveDir: here }, bundle: true, minify: true, format: 'esm', write: false, platform: 'browser' });
   assert.ok(outputFiles[0].text.length < 200, `${outputFiles[0].text.length} bytes`);
