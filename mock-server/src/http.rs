@@ -1,6 +1,6 @@
 //! What all HTTP answers share: the errors, cross-origin rules and the router of everything.
 
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -94,8 +94,13 @@ fn finish(world: &World, router: Router<World>) -> Router {
     };
     router
         .fallback(nowhere)
-        .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this address has no such method")
+        .method_not_allowed_fallback(async |method: Method, OriginalUri(uri): OriginalUri| {
+            let path = uri.path();
+            let takes = control::methods(path).map_or_else(
+                || "the header `Allow` says what it has".to_owned(),
+                |methods| format!("send {methods}"),
+            );
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} has no {method}: {takes}"))
         })
         .layer(middleware::from_fn_with_state(world.clone(), check_origin))
         .layer(cors(&world.options.cors_origin))

@@ -26,11 +26,12 @@ enum Task {
         /// The user's id
         #[arg(long, default_value = "u1")]
         sub: String,
-        /// The user's role: patient, therapist or admin on TherapyBridge, facilitator or storyteller on Saga
+        /// The user's role: patient, therapist or admin on TherapyBridge, facilitator or storyteller on Saga; "" for a
+        /// token without one, which every service takes
         #[arg(long, default_value = "patient")]
         role: String,
-        /// How long the token lives
-        #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+        /// How long the token lives: 90s, 30m, "1h 30m"
+        #[arg(long, default_value = "1h", value_parser = span)]
         ttl: Duration,
         /// The secret to sign with
         #[arg(long, env = "MOCK_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
@@ -38,6 +39,12 @@ enum Task {
     },
     /// List the switches with their defaults
     Switches,
+}
+
+/// Reads a span of time.
+fn span(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|why| format!("{why}; write a number and a unit, as 90s, 30m, 1h or \"1h 30m\""))
 }
 
 #[tokio::main]

@@ -73,7 +73,9 @@ async fn the_control_api_issues_tokens_sets_switches_and_refuses_what_it_does_no
         assert!(status == 400 && answer["error"].is_string(), "{path} {status} {answer}");
     }
     assert_eq!(get(&server, "/_mock/nothing").await.0, 404);
-    assert_eq!(get(&server, "/_mock/emit").await.0, 405);
+    let (status, body) = get(&server, "/_mock/emit").await;
+    assert_eq!(status, 405);
+    assert!(body["error"].as_str().unwrap().contains("send POST"), "{body}");
     let (status, body) = get(&server, "/charisma/ws").await;
     assert!(status == 400 && body["error"].as_str().unwrap().contains("WebSocket"));
 }
@@ -206,6 +208,10 @@ fn the_binary_prints_tokens_and_switches_and_explains_bad_options() {
             .judge(token.trim())
             .unwrap();
     assert_eq!((who.sub.as_str(), who.role.as_str()), ("u1", "patient"));
+
+    let bad = binary().args(["token", "--ttl", "1y2"]).output().unwrap();
+    let text = String::from_utf8(bad.stderr).unwrap();
+    assert!(!bad.status.success() && text.contains("30m"), "{text}");
 
     let switches =
         String::from_utf8(binary().env("MOCK_PORT", "1").arg("switches").output().unwrap().stdout).unwrap();

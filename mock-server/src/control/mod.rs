@@ -48,6 +48,18 @@ pub(crate) fn routes() -> Router<World> {
         .route("/reset", post(reset))
 }
 
+/// Which methods an address of the control API has.
+pub(crate) fn methods(path: &str) -> Option<&'static str> {
+    Some(match path.strip_prefix("/_mock/")? {
+        "emit" | "confirm" | "tokens" | "reset" => "POST",
+        "log" | "connections" => "GET",
+        "topics" | "switches" => "GET or POST",
+        "faults" => "GET, POST or DELETE",
+        one if one.starts_with("faults/") => "DELETE",
+        _ => return None,
+    })
+}
+
 type Answer = Result<Json<Value>, ApiError>;
 
 #[derive(Deserialize)]

@@ -68,6 +68,9 @@ pub struct Entry {
     pub topic: Option<String>,
     /// A frame's text as on the wire, cut at 64 KiB; for the rest, what there is to say.
     pub detail: String,
+    /// How many bytes `detail` would have, where it is cut. On the wire nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<usize>,
 }
 
 fn as_rfc3339<S: serde::Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
@@ -118,6 +121,7 @@ impl Journal {
             kind: kind.map(str::to_owned),
             topic: topic.map(str::to_owned),
             detail: detail[..cut].to_owned(),
+            cut_from: (cut < detail.len()).then_some(detail.len()),
         };
         pages.bytes += cut;
         pages.entries.push_back(entry);

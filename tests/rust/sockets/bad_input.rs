@@ -1,10 +1,12 @@
 //! Bad input of every kind: the documented event, the connection stays, nothing is lost. [rules §2.1]
 
 use serde_json::json;
-use steadfast::Service;
 use steadfast::client::Event;
+use steadfast::{Service, WhyKind};
+use steadfast_mock_server::Happening;
 use steadfast_tests::{
-    Log, advance, brisk, each, fault, line, live, mock, mock_service, now, open, progress_kind, progress_name,
+    Log, advance, brisk, each, entries, fault, line, live, mock, mock_service, now, open, progress_kind,
+    progress_name,
 };
 
 /// What a frame becomes.
@@ -105,14 +107,14 @@ fn frames(service: Service) -> Vec<(String, Becomes)> {
     let packets_or_json: &[(&str, Becomes)] =
         if matches!(service, Service::Saga | Service::DocProc) { &packets } else { &json };
     let deep = if matches!(service, Service::Saga | Service::DocProc) {
-        nested(r#"42["never_seen","#, 40_000, "]")
+        nested(r#"42["never_seen","#, 100_000, "]")
     } else {
-        nested(r#"{"type":"never_seen","x":"#, 40_000, "}")
+        nested(r#"{"type":"never_seen","x":"#, 100_000, "}")
     };
     let mut all: Vec<_> =
         packets_or_json.iter().chain(own).map(|(text, becomes)| ((*text).to_owned(), *becomes)).collect();
     all.push((deep, Something));
-    all.push((nested("", 50_000, ""), Violation));
+    all.push((nested("", 100_000, ""), Violation));
     all
 }
 
@@ -120,7 +122,10 @@ fn frames(service: Service) -> Vec<(String, Becomes)> {
 async fn every_bad_frame_becomes_the_documented_event_and_the_next_one_is_read() {
     each(|service| async move {
         let server = mock(&[]).await;
-        let client = open(brisk(&server, service));
+        // The deepest of them are longer than what DevContext may send by default: see the next test.
+        let mut options = brisk(&server, service);
+        options.config.limits.max_incoming = Some(1 << 20);
+        let client = open(options);
         let mut log = Log::of(&client);
         let subscription = live(&client, "quiet-1").await;
         log.topic("quiet-1", "live").await;
@@ -164,6 +169,30 @@ async fn every_bad_frame_becomes_the_documented_event_and_the_next_one_is_read()
         assert!(!subscription.snapshot().unwrap().terminal, "{service}");
     })
     .await;
+}
+
+/// [rules §2.10]
+#[tokio::test]
+async fn a_message_over_devcontexts_own_limit_ends_the_connection() {
+    let service = Service::DevContext;
+    let server = mock(&[]).await;
+    let client = open(brisk(&server, service));
+    let mut log = Log::of(&client);
+    let _subscription = live(&client, "quiet-1").await;
+    let text = nested("", 100_000, "");
+    let length = text.len();
+    let rule = json!({"match": {"service": mock_service(service), "type": progress_kind(service)},
+        "times": 1, "action": {"do": "malformed", "text": text}});
+    fault(&server, rule);
+    advance(&server, service, "quiet-1");
+    let state = log.state("waiting").await;
+    let why = state.why().unwrap();
+    assert_eq!((why.kind, why.code.as_deref()), (WhyKind::TooLarge, Some("1009")), "{why:?}");
+    // The journal keeps the beginning, and says so.
+    let sent = entries(&server, service, Happening::Out);
+    let cut = sent.iter().find(|entry| entry.cut_from.is_some()).unwrap();
+    assert!(cut.cut_from == Some(length) && cut.detail.len() < length, "{:?}", cut.cut_from);
+    assert!(sent.iter().any(|entry| entry.cut_from.is_none()));
 }
 
 #[tokio::test]
