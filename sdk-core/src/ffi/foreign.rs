@@ -56,7 +56,7 @@ impl From<TokenError> for io::TokenError {
 
 /// Gives tokens: asked before every attempt to connect and ahead of a token's expiry, one call at a time, for at most
 /// 15 s.
-#[uniffi::export(with_foreign)]
+#[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait TokenProvider: Send + Sync {
     /// Gives a token. `force` says that the last one was refused, so that a cached one is of no use.
@@ -99,7 +99,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
 
 /// Is told every event of a client, one after the other, on a thread of the SDK. It may block: then it falls behind, and
 /// is told so. What it throws is logged.
-#[uniffi::export(with_foreign)]
+#[uniffi::export(foreign)]
 pub trait EventListener: Send + Sync {
     /// Something happened.
     fn on_event(&self, event: ClientEvent) -> Result<(), CallbackError>;

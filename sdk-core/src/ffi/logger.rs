@@ -35,7 +35,7 @@ pub enum LogLevel {
 }
 
 /// Gets the lines of the SDK's log, one after the other. A token is never among them.
-#[uniffi::export(with_foreign)]
+#[uniffi::export(foreign)]
 pub trait Logger: Send + Sync {
     /// Writes a line. What it throws is ignored.
     fn log(&self, level: LogLevel, line: String) -> Result<(), CallbackError>;

@@ -1,14 +1,25 @@
 //! The one runtime of all clients of a process.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use futures_channel::oneshot;
+use tokio::runtime::{Builder, Handle};
 
 use super::SteadfastError;
 
 /// The name of the SDK's threads, as debuggers show it.
 const NAME: &str = "steadfast";
+const STACK_BYTES: usize = 512 * 1024;
+
+/// The thread for sockets and timers. A runtime of several would weigh 100 KB more, and has no use for them.
+struct Runtime {
+    handle: Handle,
+    /// Its end ends the thread.
+    keep: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
 
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
@@ -16,21 +27,30 @@ static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 pub(super) fn runtime() -> Result<Handle, SteadfastError> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = &*runtime {
-        return Ok(runtime.handle().clone());
+        return Ok(runtime.handle.clone());
     }
-    let built = Builder::new_multi_thread()
-        .worker_threads(1)
+    let started = start().map_err(|error| SteadfastError::Internal {
+        detail: format!("the SDK's thread can't be started: {error}"),
+    })?;
+    Ok(runtime.insert(started).handle.clone())
+}
+
+fn start() -> std::io::Result<Runtime> {
+    let tokio = Builder::new_current_thread()
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(2))
-        .thread_stack_size(512 * 1024)
+        .thread_stack_size(STACK_BYTES)
         .thread_name(NAME)
         .enable_io()
         .enable_time()
-        .build()
-        .map_err(|error| SteadfastError::Internal {
-            detail: format!("the SDK's thread can't be started: {error}"),
-        })?;
-    Ok(runtime.insert(built).handle().clone())
+        .build()?;
+    let handle = tokio.handle().clone();
+    let (keep, ended) = oneshot::channel();
+    let thread = thread::Builder::new().name(NAME.into()).stack_size(STACK_BYTES).spawn(move || {
+        let _ = tokio.block_on(ended);
+        tokio.shutdown_timeout(Duration::from_secs(1));
+    })?;
+    Ok(Runtime { handle, keep, thread })
 }
 
 /// Ends the SDK's threads, whatever clients are left: for the end of a process whose language can't be called any more
@@ -38,7 +58,8 @@ pub(super) fn runtime() -> Result<Handle, SteadfastError> {
 #[uniffi::export]
 pub fn stop_threads() {
     let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(runtime) = runtime {
-        runtime.shutdown_timeout(Duration::from_secs(1));
+    if let Some(Runtime { keep, thread, .. }) = runtime {
+        drop(keep);
+        let _ = thread.join();
     }
 }

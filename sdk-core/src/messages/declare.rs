@@ -211,23 +211,26 @@ macro_rules! messages {
                 $( (crate::envelope::Kind::$bare, &[]), )*
             ];
 
-            fn read<'de, D: serde::Deserializer<'de>>(
+            fn bare(kind: crate::envelope::Kind) -> Option<Self> {
+                match kind {
+                    $( crate::envelope::Kind::$bare => Some(Self::$bare), )*
+                    _ => None,
+                }
+            }
+
+            fn read<'de, A: serde::de::MapAccess<'de>>(
                 kind: crate::envelope::Kind,
-                deserializer: D,
-            ) -> Result<Option<Self>, D::Error> {
-                Ok(Some(match kind {
-                    $( crate::envelope::Kind::$kind => {
-                        Self::$kind(serde::Deserialize::deserialize(deserializer)?)
-                    } )*
-                    $( crate::envelope::Kind::$bare => {
-                        <serde::de::IgnoredAny as serde::Deserialize>::deserialize(deserializer)?;
-                        Self::$bare
-                    } )*
+                mut map: A,
+            ) -> Result<Option<Self>, A::Error> {
+                Ok(match kind {
+                    $( crate::envelope::Kind::$kind => Some(Self::$kind(serde::Deserialize::deserialize(
+                        serde::de::value::MapAccessDeserializer::new(map),
+                    )?)), )*
                     _ => {
-                        <serde::de::IgnoredAny as serde::Deserialize>::deserialize(deserializer)?;
-                        return Ok(None);
+                        crate::messages::read::skip(&mut map)?;
+                        Self::bare(kind)
                     }
-                }))
+                })
             }
 
             #[cfg(feature = "schema")]

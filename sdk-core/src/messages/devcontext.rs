@@ -3,12 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Deserializer as _;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::field::{Pick, Role, Shape};
 use super::json::Json;
-use super::read::{Argument, Found, Reader, Text, explain};
+use super::read::{Argument, Found, Reader, Source, Text};
 use crate::envelope::{Envelope, Kind};
 
 records! { "camelCase";
@@ -369,13 +370,14 @@ impl Around<'_> {
     }
 }
 
-/// Reads a message: its fields in any order, each once.
-pub(crate) struct Wrapped;
+/// Reads a message: its fields in any order, each once. What the payload is depends on the type; where that came later,
+/// the text is read again by the kind that was found.
+pub(crate) struct Wrapped(pub(crate) Option<Kind>);
 
 impl Reader for Wrapped {
     type Value<'de> = (Found<'de, Message>, Around<'de>);
-    fn read<'de, D: serde::Deserializer<'de>>(&self, deserializer: D) -> Result<Self::Value<'de>, D::Error> {
-        deserializer.deserialize_map(Self)
+    fn read<'de>(&self, source: &mut Source<'de>) -> serde_json::Result<Self::Value<'de>> {
+        source.deserialize_map(Self(self.0))
     }
 }
 
@@ -388,17 +390,20 @@ impl<'de> Visitor<'de> for Wrapped {
         let mut name: Option<Text<'de>> = None;
         let mut around = Around::default();
         let mut body = None;
-        let mut early: Option<&'de RawValue> = None;
+        let mut early = false;
         let mut gateway: (Option<&'de RawValue>, Option<&'de RawValue>) = (None, None);
         while let Some(Text(key)) = map.next_key()? {
-            match (&*key, &name) {
-                ("type", None) => name = map.next_value()?,
+            match (&*key, self.0.or(name.as_ref().map(kind))) {
+                ("type", _) if name.is_none() => name = map.next_value()?,
                 ("timestamp", _) => around.timestamp = map.next_value()?,
                 ("requestId", _) => around.request_id = map.next_value()?,
-                ("payload", Some(name)) => {
-                    body = Some(map.next_value_seed(Argument::<Message>(kind(name), PhantomData))?);
+                ("payload", Some(kind)) => {
+                    body = Some(map.next_value_seed(Argument::<Message>(kind, PhantomData))?);
                 }
-                ("payload", None) => early = map.next_value()?,
+                ("payload", None) => {
+                    early = true;
+                    map.next_value::<IgnoredAny>()?;
+                }
                 ("message", None) => gateway.0 = map.next_value()?,
                 ("connectionId", None) => gateway.1 = map.next_value()?,
                 _ => {
@@ -416,16 +421,11 @@ impl<'de> Visitor<'de> for Wrapped {
             let gateway = Gateway { message: Some(message), connection_id: Some(connection_id), request_id };
             return Ok((Found::Message(Message::Gateway(gateway)), Around::default()));
         };
-        let argument = Argument::<Message>(kind(&name), PhantomData);
-        let body = match (body, early) {
-            (Some(body), _) => body,
-            (None, None) => argument.missing()?,
-            (None, Some(raw)) => {
-                let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-                argument.read(&mut deserializer).map_err(|error| {
-                    A::Error::custom(format_args!("payload.{}", explain(&argument, raw.get(), &error)))
-                })?
-            }
+        let kind = kind(&name);
+        let body = match body {
+            Some(body) => body,
+            None if early => return Ok((Found::Late(kind), around)),
+            None => Argument::<Message>(kind, PhantomData).missing()?,
         };
         Ok((body.map_or(Found::Unknown(name.0), Found::Message), around))
     }

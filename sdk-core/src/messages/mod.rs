@@ -20,6 +20,7 @@ mod describe;
 mod field;
 mod json;
 mod packets;
+mod path;
 mod read;
 
 pub mod charisma;
@@ -160,7 +161,10 @@ pub fn read(service: Service, text: &str) -> Result<Frame<'_>, Violation> {
             Ok(plain(text, Message::TherapyBridge(message)))
         }
         Service::DevContext => {
-            let (found, around) = read_text(&devcontext::Wrapped, text, text)?;
+            let (mut found, mut around) = read_text(&devcontext::Wrapped(None), text, text)?;
+            if let Found::Late(kind) = found {
+                (found, around) = read_text(&devcontext::Wrapped(Some(kind)), text, text)?;
+            }
             let frame = plain(text, Message::DevContext(known(found, text)?));
             Ok(Frame { around, ..frame })
         }

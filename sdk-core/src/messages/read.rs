@@ -5,13 +5,15 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+use serde_json::de::StrRead;
 
 use super::field::{Field, Shape};
 use super::json::Json;
+use super::path::path_of;
 use super::{Pick, Unknown};
 use crate::envelope::{Envelope, Kind};
 use crate::io::Violation;
@@ -21,8 +23,11 @@ pub(crate) trait Body: Sized {
     /// The messages and their fields, as declared.
     const TABLE: &'static [(Kind, &'static [Pick])];
 
-    /// Reads the body of this kind; `None` if the service has no such message.
-    fn read<'de, D: Deserializer<'de>>(kind: Kind, deserializer: D) -> Result<Option<Self>, D::Error>;
+    /// The message of this kind, if it is only a name.
+    fn bare(kind: Kind) -> Option<Self>;
+
+    /// Reads the fields of this kind; `None` if the service has no such message.
+    fn read<'de, A: MapAccess<'de>>(kind: Kind, map: A) -> Result<Option<Self>, A::Error>;
 
     /// The schema of each message that has fields.
     #[cfg(feature = "schema")]
@@ -35,27 +40,31 @@ pub(crate) trait Body: Sized {
     fn fill<'a>(&'a self, envelope: &mut Envelope<'a>);
 }
 
-/// A reader of one text, which can be asked a second time where the trouble is.
+/// A text on its way to be a value. All is read from this one type: what serde derives exists once for each reader
+/// that it is used with, and is most of what a library weighs.
+pub(crate) type Source<'de> = serde_json::Deserializer<StrRead<'de>>;
+
+/// A reader of one text.
 pub(crate) trait Reader {
     type Value<'de>;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Self::Value<'de>, D::Error>;
+    fn read<'de>(&self, source: &mut Source<'de>) -> serde_json::Result<Self::Value<'de>>;
 }
 
-/// Reads a whole text. A text that can't be read is read again, slowly, to name the field.
+/// Reads a whole text.
 pub(crate) fn read_text<'a, R: Reader>(
     reader: &R,
     frame: &str,
     json: &'a str,
 ) -> Result<R::Value<'a>, Violation> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let mut source = serde_json::Deserializer::from_str(json);
     reader
-        .read(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| violation(frame, &explain(reader, json, &error)))
+        .read(&mut source)
+        .and_then(|value| source.end().map(|()| value))
+        .map_err(|error| violation(frame, &explain(json, &error)))
 }
 
 /// Says what is wrong with a text, and where.
-pub(crate) fn explain<R: Reader>(reader: &R, json: &str, error: &serde_json::Error) -> String {
+fn explain(json: &str, error: &serde_json::Error) -> String {
     if !error.is_data() {
         return if json.trim_ascii().is_empty() {
             "not JSON: there is no text".into()
@@ -63,13 +72,11 @@ pub(crate) fn explain<R: Reader>(reader: &R, json: &str, error: &serde_json::Err
             format!("not JSON: {error}")
         };
     }
-    let mut track = serde_path_to_error::Track::new();
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let _ = reader.read(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track));
-    let path = track.path().to_string();
+    let text = error.to_string();
+    let path = path_of(json, error.line(), error.column(), text.starts_with(NO_OBJECT));
     // The argument of a Socket.IO event is the second element of an array; nobody calls it that.
     let path = path.strip_prefix("[1].").unwrap_or(&path);
-    if path == "." { error.to_string() } else { format!("{path}: {error}") }
+    if path.is_empty() { text } else { format!("{path}: {text}") }
 }
 
 /// Makes the report of a frame that can't be read. What looks like a token in it is blotted out.
@@ -149,16 +156,17 @@ pub(crate) struct Argument<M>(pub(crate) Kind, pub(crate) PhantomData<M>);
 
 impl<M: Body> Reader for Argument<M> {
     type Value<'de> = Option<M>;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Option<M>, D::Error> {
-        Argument(self.0, PhantomData).deserialize(deserializer)
+    fn read(&self, source: &mut Source<'_>) -> serde_json::Result<Option<M>> {
+        Argument(self.0, PhantomData).deserialize(source)
     }
 }
 
 impl<M: Body> Argument<M> {
     /// The body of a message that came without one.
     pub(crate) fn missing<E: serde::de::Error>(&self) -> Result<Option<M>, E> {
-        let empty = std::iter::empty::<(&str, &str)>();
-        M::read(self.0, MapDeserializer::new(empty))
+        let read = Known(self.0, PhantomData).read(&mut serde_json::Deserializer::from_str("{}"));
+        // Where in those two bytes it is does not matter.
+        read.map_err(|error| E::custom(error.to_string().split(" at line ").next().unwrap_or_default()))
     }
 }
 
@@ -166,7 +174,8 @@ impl<'de, M: Body> DeserializeSeed<'de> for Argument<M> {
     type Value = Option<M>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<M>, D::Error> {
         if M::TABLE.iter().all(|(kind, picks)| *kind != self.0 || picks.is_empty()) {
-            return M::read(self.0, deserializer);
+            IgnoredAny::deserialize(deserializer)?;
+            return Ok(M::bare(self.0));
         }
         deserializer.deserialize_any(self)
     }
@@ -178,7 +187,7 @@ impl<'de, M: Body> Visitor<'de> for Argument<M> {
         f.write_str("an object")
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<M>, A::Error> {
-        M::read(self.0, MapAccessDeserializer::new(map))
+        M::read(self.0, map)
     }
     fn visit_unit<E: serde::de::Error>(self) -> Result<Option<M>, E> {
         self.missing()
@@ -200,8 +209,8 @@ pub(crate) struct Flat<M>(pub(crate) PhantomData<M>);
 
 impl<M: Body> Reader for Flat<M> {
     type Value<'de> = Found<'de, M>;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Found<'de, M>, D::Error> {
-        deserializer.deserialize_map(Flat(PhantomData))
+    fn read<'de>(&self, source: &mut Source<'de>) -> serde_json::Result<Found<'de, M>> {
+        source.deserialize_map(Flat(PhantomData))
     }
 }
 
@@ -218,7 +227,7 @@ impl<'de, M: Body> Visitor<'de> for Flat<M> {
             {
                 let kind = Kind::from_name(&name);
                 if first {
-                    let message = M::read(kind, MapAccessDeserializer::new(map))?;
+                    let message = M::read(kind, map)?;
                     return Ok(message.map_or(Found::Unknown(name), Found::Message));
                 }
                 skip(&mut map)?;
@@ -244,8 +253,18 @@ pub(crate) struct Known<M>(pub(crate) Kind, pub(crate) PhantomData<M>);
 
 impl<M: Body> Reader for Known<M> {
     type Value<'de> = Option<M>;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Option<M>, D::Error> {
-        M::read(self.0, deserializer)
+    fn read(&self, source: &mut Source<'_>) -> serde_json::Result<Option<M>> {
+        source.deserialize_map(Known(self.0, PhantomData))
+    }
+}
+
+impl<'de, M: Body> Visitor<'de> for Known<M> {
+    type Value = Option<M>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<M>, A::Error> {
+        M::read(self.0, map)
     }
 }
 
@@ -254,8 +273,8 @@ pub(crate) struct Object<T>(pub(crate) PhantomData<T>);
 
 impl<T: DeserializeOwned> Reader for Object<T> {
     type Value<'de> = T;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_map(Object(PhantomData))
+    fn read(&self, source: &mut Source<'_>) -> serde_json::Result<T> {
+        source.deserialize_map(Object(PhantomData))
     }
 }
 
@@ -280,8 +299,8 @@ pub(crate) struct EventRead<'de, M> {
 
 impl<M: Body> Reader for Event<M> {
     type Value<'de> = EventRead<'de, M>;
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<EventRead<'de, M>, D::Error> {
-        deserializer.deserialize_seq(Event(PhantomData))
+    fn read<'de>(&self, source: &mut Source<'de>) -> serde_json::Result<EventRead<'de, M>> {
+        source.deserialize_seq(Event(PhantomData))
     }
 }
 
@@ -312,12 +331,13 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(Option::<f64>::deserialize(deserializer)?.map(|number| number as i64))
 }
 
+/// What [`object`] says. Unlike serde's own errors it comes when the value, and perhaps the `}` after it, was read.
+const NO_OBJECT: &str = "invalid type: expected an object";
+
 /// Reads a value of which only the type is known: it is an object.
 pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     match Option::<Json>::deserialize(deserializer)? {
-        Some(json) if !json.as_str().starts_with('{') => {
-            Err(D::Error::custom("invalid type: expected an object"))
-        }
+        Some(json) if !json.as_str().starts_with('{') => Err(D::Error::custom(NO_OBJECT)),
         json => Ok(json),
     }
 }

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, RootCertStore};
 
 /// The configurations in use, with their extra roots: shared by all clients of a process that trust the same, for as
@@ -49,9 +50,19 @@ pub(super) fn client_config(extra: &[CertificateDer<'static>]) -> Result<Arc<Cli
     Ok(config)
 }
 
+/// Clients prove who they are by tokens. That nothing can load a private key keeps the code that signs with one out.
+#[derive(Debug)]
+struct NoClientKeys;
+
+impl KeyProvider for NoClientKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("this client has no keys of its own".into()))
+    }
+}
+
 fn build(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
     // Named, because an app may have installed another one, or two crates of it none that is unambiguous.
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
     let verifier = verifier(extra, &provider)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
