@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::auth::Identity;
+use crate::faults::protocol::ProtocolFault;
 use crate::service::Service;
 use crate::sync::Locked;
 use crate::wire::bundle::Wires;
@@ -65,8 +66,8 @@ pub(crate) enum Command {
     Deliver(Arc<Frame>),
     /// Close with a code.
     Close(Closing),
-    /// Behave as if the token had expired just now.
-    Expire,
+    /// Do what a rule asks.
+    Provoke(ProtocolFault),
     /// Behave as if a newer connection of the same user had arrived.
     Replace,
 }

@@ -18,6 +18,7 @@
 #![warn(missing_docs)]
 
 mod auth;
+mod clock;
 mod connection;
 mod console;
 mod control;
@@ -41,7 +42,13 @@ mod ws;
 pub use auth::{AuthMode, Authority, BadToken, Identity};
 pub use connection::ConnectionInfo;
 pub use console::LogFormat;
-pub use faults::rule::{Action, How, Match, Rule, RuleInfo, When};
+pub use faults::action::Action;
+pub use faults::frame::FrameFault;
+pub use faults::http::HttpFault;
+pub use faults::message::MessageFault;
+pub use faults::protocol::ProtocolFault;
+pub use faults::rule::{Match, Rule, RuleInfo, When};
+pub use faults::tcp::{How, TcpFault};
 pub use hub::TopicInfo;
 pub use options::{DEFAULT_SECRET, Options, OptionsError, TlsFiles};
 pub use report::journal::{Entry, Happening, Journal};

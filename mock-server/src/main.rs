@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use steadfast_mock_server::{AuthMode, Authority, DEFAULT_SECRET, MockServer, Options, Switches};
+use steadfast_mock_server::{AuthMode, Authority, DEFAULT_SECRET, MockServer, Options, Rule, Switches};
 
 /// A server that speaks five realtime protocols for real and misbehaves on command
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Task {
     },
     /// List the switches with their defaults
     Switches,
+    /// Print the JSON Schema of a fault rule
+    Schema,
 }
 
 /// Reads a span of time.
@@ -57,6 +59,7 @@ async fn main() -> ExitCode {
             let token = Authority::new(AuthMode::Verify, &jwt_secret, &role).issue(&sub, &role, ttl);
             print(|out| writeln!(out, "{token}"))
         }
+        Some(Task::Schema) => print(|out| writeln!(out, "{:#}", Rule::schema())),
         Some(Task::Switches) => print(|out| {
             Switches::all().iter().try_for_each(|switch| {
                 let (name, doc) = (switch.name, switch.doc);

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::auth::AuthMode;
 use crate::console::LogFormat;
+use crate::faults::rule::{Rule, When};
 use crate::switches::{Switches, parse_span};
 
 /// The secret tokens are signed with unless told otherwise.
@@ -60,6 +61,9 @@ pub struct Options {
     /// Change a switch; `mock-server switches` lists them
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Put a fault in force: a rule such as '{"action":{"do":"refuse","status":503},"times":2}'
+    #[arg(long, value_name = "JSON", value_parser = fault)]
+    pub fault: Vec<Rule>,
     /// Write nothing to standard output
     #[arg(long, env = "MOCK_QUIET")]
     pub quiet: bool,
@@ -85,6 +89,7 @@ impl Default for Options {
             ping_interval: None,
             ping_timeout: None,
             set: Vec::new(),
+            fault: Vec::new(),
             quiet: false,
             log: LogFormat::default(),
         }
@@ -145,6 +150,14 @@ impl Options {
 
 fn span(text: &str) -> Result<Duration, String> {
     parse_span(text).ok_or_else(|| "write a time such as 400ms, 30s or 1h".to_owned())
+}
+
+fn fault(text: &str) -> Result<Rule, String> {
+    let rule = Rule::read(text)?;
+    match rule.place() {
+        When::Now => Err("`now` concerns open connections, of which there are none at the start".to_owned()),
+        _ => Ok(rule),
+    }
 }
 
 /// The two files of `--tls`.

@@ -53,15 +53,16 @@ impl MockServer {
         let tls = options.tls.as_ref().map(listen::tls).transpose()?;
         let listeners = listen::bind(options.host, options.port).await?;
         let address = listeners[0].local_addr().map_err(|e| OptionsError(e.to_string()))?;
-        let mut plan: Vec<_> = listeners.into_iter().map(|l| (l, http::everything(&world))).collect();
+        world.begin()?;
+        let mut plan: Vec<_> = listeners.into_iter().map(|l| (l, http::everything(&world), None)).collect();
         if options.dev_ports {
             for service in Service::ALL {
                 let listeners = listen::bind(options.host, service.dev_port()).await?;
-                plan.extend(listeners.into_iter().map(|l| (l, http::alone(&world, service))));
+                plan.extend(listeners.into_iter().map(|l| (l, http::alone(&world, service), Some(service))));
             }
         }
-        for (listener, router) in plan {
-            world.tasks.spawn(listen::serve(world.ground(), listener, tls.clone(), router));
+        for (listener, router, service) in plan {
+            world.tasks.spawn(listen::serve(world.ground(service), listener, tls.clone(), router));
         }
         let secure = tls.is_some();
         Ok(Self { world, address, secure })
@@ -170,7 +171,7 @@ impl MockServer {
         self.world.hub.info()
     }
 
-    /// Back to the beginning: switches as started, no topics, faults, revoked tokens and journal entries.
+    /// Back to the beginning: switches and rules as started, no topics, revoked tokens and journal entries.
     pub fn reset(&self) {
         self.world.reset();
     }

@@ -7,17 +7,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authority;
+use crate::clock::Clock;
 use crate::connection::Connections;
 use crate::console::Console;
 use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::options::{Options, OptionsError};
 use crate::report::journal::Journal;
+use crate::service::Service;
 use crate::services;
 use crate::switches::Switches;
 use crate::sync::Locked;
-use crate::wire::io::Lot;
-use crate::wire::listen::Ground;
+use crate::wire::io::{Lot, Wire};
+use crate::wire::listen::{Ground, OnAccept};
 
 /// A cheap handle on the shared parts; every request handler, session and flow has one.
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     pub(crate) console: Console,
+    pub(crate) clock: Clock,
     /// What single services keep beside topics.
     pub(crate) services: services::Stores,
     pub(crate) lot: Lot,
@@ -53,6 +56,7 @@ impl World {
             faults: Faults::default(),
             journal: Journal::default(),
             console: Console::new((!options.quiet).then_some(options.log)),
+            clock: Clock::default(),
             services: services::Stores::default(),
             lot: Lot::default(),
             shutdown: CancellationToken::new(),
@@ -62,9 +66,24 @@ impl World {
         })))
     }
 
-    /// What the listeners need of all this.
-    pub(crate) fn ground(&self) -> Ground {
-        Ground { lot: self.lot.clone(), shutdown: self.shutdown.clone(), tasks: self.tasks.clone() }
+    /// What the listeners need of all this; a service's own port says whose it is.
+    pub(crate) fn ground(&self, service: Option<Service>) -> Ground {
+        let world = self.clone();
+        let on_accept = OnAccept(Arc::new(move |wire: &Wire| world.faults.at_accept(&world, service, wire)));
+        Ground {
+            lot: self.lot.clone(),
+            shutdown: self.shutdown.clone(),
+            tasks: self.tasks.clone(),
+            on_accept,
+        }
+    }
+
+    /// Puts the rules of the command line in force.
+    pub(crate) fn begin(&self) -> Result<(), OptionsError> {
+        for rule in &self.options.fault {
+            self.faults.add(self, rule.clone()).map_err(|why| OptionsError(format!("--fault: {why}")))?;
+        }
+        Ok(())
     }
 
     /// The repeatable source of randomness.
@@ -80,7 +99,7 @@ impl World {
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
-    /// Back to the beginning: switches as started, no topics, rules, revoked tokens and journal entries.
+    /// Back to the beginning: switches and rules as started, no topics, revoked tokens and journal entries.
     pub(crate) fn reset(&self) {
         if let Ok(started) = self.options.switches() {
             self.switches.copy(&started);
@@ -90,6 +109,9 @@ impl World {
         self.authority.reset();
         self.services.reset();
         self.journal.reset();
+        if let Err(error) = self.begin() {
+            tracing::warn!(%error, "a rule of the start does not hold any more");
+        }
     }
 }
 

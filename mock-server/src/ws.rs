@@ -19,6 +19,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -28,6 +29,8 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::faults::End;
+use crate::faults::frame::{self, FrameFault, Piece};
+use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
 use crate::http::ApiError;
 use crate::report::journal::Happening;
@@ -88,6 +91,19 @@ pub(crate) trait Session: Send + 'static {
     fn due(&mut self, now: Instant, out: &mut Out);
     /// A topic's frame has been sent to the client.
     fn delivered(&mut self, _frame: &Frame, _out: &mut Out) {}
+    /// A rule refuses a message of the client: says so in the service's words.
+    fn reject(&mut self, code: &str, why: &str, topic: Option<&str>, out: &mut Out);
+    /// Does what a rule asks, in place of handling a message if there is one.
+    fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
+        match fault {
+            ProtocolFault::ExpireToken => self.expired(out),
+            ProtocolFault::Replace => {
+                let closing = self.replaced();
+                out.close(closing.code, &closing.reason);
+            }
+            ProtocolFault::Reject { code, message } => self.reject(code, message, topic, out),
+        }
+    }
     /// How a connection that a newer one replaces is closed.
     fn replaced(&self) -> Closing {
         Closing::new(4409, "Replaced by a newer connection")
@@ -245,6 +261,25 @@ pub(crate) async fn open(upgraded: Upgraded, limit: Option<usize>) -> WebSocketS
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
 }
 
+/// Writes a message, or what rules make of its frame.
+pub(crate) async fn put(
+    socket: &mut WebSocketStream<TokioIo<Upgraded>>,
+    message: Message,
+    faults: &[FrameFault],
+) -> Result<(), WsError> {
+    for piece in frame::plan(faults, message) {
+        match piece {
+            Piece::Message(message) => socket.send(message).await?,
+            Piece::Bytes(bytes) => {
+                socket.flush().await?;
+                socket.get_mut().write_all(&bytes).await?;
+                socket.get_mut().flush().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// How a connection ended, for console and journal.
 struct Ended(String);
 
@@ -295,7 +330,7 @@ impl<S: Session> Carrier<'_, S> {
                     }
                     if next_ping.is_some_and(|at| at <= now) {
                         next_ping = self.habits.ping_every.map(|every| now + every);
-                        self.write(Message::Ping(Vec::new().into())).await?;
+                        self.ping().await?;
                     }
                     if deadline.is_some_and(|at| at <= now) {
                         self.session.due(now, &mut out);
@@ -318,7 +353,7 @@ impl<S: Session> Carrier<'_, S> {
                 }
             }
             Command::Close(closing) => return Err(self.close(&closing).await),
-            Command::Expire => self.session.expired(out),
+            Command::Provoke(fault) => self.session.provoke(&fault, None, out),
             Command::Replace => return Err(self.close(&self.session.replaced()).await),
         }
         Ok(())
@@ -376,12 +411,16 @@ impl<S: Session> Carrier<'_, S> {
         let (kind, topic) = head(text);
         self.world.journal.add(Happening::In, self.connection, Some(&kind), topic.as_deref(), text);
         let faults = &self.world.faults;
-        let plan = faults.at_frame(self.world, When::In, self.connection, topic.as_deref(), &kind);
+        let plan = faults.at_message(self.world, When::In, self.connection, topic.as_deref(), &kind);
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
         }
-        for _ in 0..plan.copies {
+        for fault in &plan.answers {
+            self.session.provoke(fault, topic.as_deref(), out);
+            self.carry_out(out).await?;
+        }
+        for _ in 0..if plan.answers.is_empty() { plan.copies } else { 0 } {
             self.session.text(text, out);
             self.carry_out(out).await?;
         }
@@ -400,7 +439,7 @@ impl<S: Session> Carrier<'_, S> {
 
     async fn send(&mut self, frame: &Frame) -> Result<(), Ended> {
         let topic = frame.topic.as_deref();
-        let plan = self.world.faults.at_frame(self.world, When::Out, self.connection, topic, &frame.kind);
+        let plan = self.world.faults.at_message(self.world, When::Out, self.connection, topic, &frame.kind);
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
@@ -408,13 +447,25 @@ impl<S: Session> Carrier<'_, S> {
         let text = plan.instead.unwrap_or_else(|| frame.body.to_string());
         for _ in 0..plan.copies {
             self.world.journal.add(Happening::Out, self.connection, Some(&frame.kind), topic, &text);
-            self.write(Message::text(text.as_str())).await?;
+            self.write(Message::text(text.as_str()), &plan.frames).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, message: Message) -> Result<(), Ended> {
-        self.socket.send(message).await.map_err(|error| Ended(format!("lost, {error}")))
+    async fn ping(&mut self) -> Result<(), Ended> {
+        let plan = self.world.faults.at_control(self.world, When::Out, self.connection, "(ping)");
+        sleep(plan.delay).await;
+        if let Some(end) = plan.end {
+            return Err(self.end(end).await);
+        }
+        for _ in 0..plan.copies {
+            self.write(Message::Ping(Vec::new().into()), &plan.frames).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, message: Message, faults: &[FrameFault]) -> Result<(), Ended> {
+        put(&mut self.socket, message, faults).await.map_err(|error| Ended(format!("lost, {error}")))
     }
 
     async fn end(&mut self, end: End) -> Ended {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Client, End, http, start};
 use serde_json::{Value, json};
-use steadfast_mock_server::{Action, Match, MockServer, Options, Rule, Service, When};
+use steadfast_mock_server::{Match, MockServer, Options, ProtocolFault, Rule, Service, When};
 
 const D: Service = Service::DevContext;
 const AT: &str = "2024-02-26T10:30:00.000Z";
@@ -237,7 +237,7 @@ async fn a_token_that_ends_ends_the_connection_and_a_new_one_keeps_it() {
 
     let rule = Rule {
         matching: Match { service: Some(D), when: Some(When::Now), ..Match::default() },
-        ..Rule::new(Action::ExpireToken)
+        ..Rule::new(ProtocolFault::ExpireToken)
     };
     assert_eq!(server.fault(rule).unwrap().applied, 1);
     assert_eq!(renewed.end().await, closed(4401, "Unauthorized"));

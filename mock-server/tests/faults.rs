@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::{Client, End, get, http, post, soon, start, subscribe};
 use serde_json::{Value, json};
-use steadfast_mock_server::{Action, Happening, How, Match, MockServer, Options, Rule, Service, When};
+use steadfast_mock_server::{Happening, How, Match, MockServer, Options, Rule, Service, TcpFault, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -46,7 +46,7 @@ async fn every_close_code_can_be_sent_also_impossible_ones() {
         let mut raw = raw_upgrade(&server).await;
         let rule = Rule {
             matching: Match { when: Some(When::Now), ..Match::default() },
-            ..Rule::new(Action::Drop { how: How::Close, code, reason: String::new() })
+            ..Rule::new(TcpFault::Drop { how: How::Close, code, reason: String::new() })
         };
         assert_eq!(server.fault(rule).unwrap().applied, 1);
         let mut frame = [0; 4];
@@ -294,6 +294,131 @@ async fn connections_are_matched_by_their_number_on_the_service_before_they_are_
     let numbers: Vec<_> =
         server.connections().into_iter().filter(|c| c.service == C).map(|c| c.number).collect();
     assert_eq!(numbers, [1, 3]);
+}
+
+#[tokio::test]
+async fn connections_are_troubled_as_soon_as_they_are_accepted() {
+    let server = start(Options::for_tests()).await;
+    let accepted = json!({"when": "accept"});
+    let rules = [json!({"do": "drop", "how": "rst"}), json!({"do": "stall", "resume_after": "40ms"})];
+    for action in rules {
+        server
+            .fault(serde_json::from_value(json!({"match": accepted, "action": action, "times": 1})).unwrap())
+            .unwrap();
+        let begun = Instant::now();
+        let mut raw = TcpStream::connect(server.address()).await.unwrap();
+        let asked = raw.write_all(b"GET /_mock/faults HTTP/1.1\r\nhost: mock\r\n\r\n").await;
+        let answer = soon(raw.read(&mut [0; 64])).await;
+        if action["do"] == "drop" {
+            assert!(asked.is_err() || answer.is_err(), "{answer:?}");
+        } else {
+            assert!(answer.unwrap() > 0 && begun.elapsed() >= Duration::from_millis(40));
+        }
+        server.clear_faults(None);
+    }
+}
+
+#[tokio::test]
+async fn frames_of_any_shape_are_written_in_place_of_a_message_or_before_it() {
+    let server = start(Options::for_tests()).await;
+    let mut client = subscribed(&server, "u1", "quiet-1").await;
+    let status = json!({"type": "session_status"});
+    let hi = json!({"do": "frame", "hex": "6869", "keep": true});
+    fault(&server, json!({"match": status, "action": hi, "times": 1})).await;
+    emit(&server, "quiet-1", 1);
+    assert_eq!(client.next().await.unwrap(), "hi");
+    assert_eq!(client.json().await["n"], 1);
+    // Reserved bits, a masked frame, an opcode that does not exist, a close frame with half a code, invalid UTF-8.
+    for (shape, bytes) in [
+        (json!({"rsv": 4, "hex": "6869"}), &[0xc1, 2, b'h', b'i'][..]),
+        (json!({"masked": true, "hex": "68"}), &[0x81, 0x81, 0, 0, 0, 0, b'h']),
+        (json!({"opcode": 3}), &[0x83, 0]),
+        (json!({"opcode": 8, "hex": "03"}), &[0x88, 1, 3]),
+        (json!({"hex": "ff"}), &[0x81, 1, 0xff]),
+        (json!({"length": 9, "fin": false, "hex": "68"}), &[0x01, 9, b'h']),
+    ] {
+        let mut raw = raw_upgrade(&server).await;
+        let ask = subscribe("quiet-2").to_string();
+        let mut frame = vec![0x81, 0x80 | ask.len() as u8, 0, 0, 0, 0];
+        frame.extend(ask.as_bytes());
+        let mut action = json!({"do": "frame"});
+        action.as_object_mut().unwrap().extend(shape.as_object().unwrap().clone());
+        fault(&server, json!({"match": {"type": "subscribed"}, "action": action, "times": 1})).await;
+        raw.write_all(&frame).await.unwrap();
+        let mut got = vec![0; bytes.len()];
+        soon(raw.read_exact(&mut got)).await.unwrap();
+        assert_eq!(got, bytes, "{shape}");
+        server.clear_faults(None);
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_lost_by_a_rule_that_names_it_and_by_no_other() {
+    let server = start(Options::for_tests().with("charisma.ping_interval=20ms")).await;
+    let all = fault(&server, json!({"action": {"do": "swallow"}})).await;
+    let pings = fault(&server, json!({"match": {"type": "(ping)"}, "action": {"do": "duplicate"}})).await;
+    let _client = Client::of(&server, C, "u1").await;
+    soon(async {
+        let applied = |id| server.faults().into_iter().find(|rule| rule.id == id).unwrap().applied;
+        while applied(pings) < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(applied(all), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_is_answered_by_an_error_in_the_words_of_its_service() {
+    let server = start(Options::for_tests()).await;
+    let matching = json!({"type": "subscribe"});
+    let action = json!({"do": "reject", "code": "RATE_LIMIT_EXCEEDED", "message": "Slow down"});
+    fault(&server, json!({"match": matching, "action": action, "times": 1})).await;
+    let mut client = Client::of(&server, C, "u1").await;
+    client.say(subscribe("quiet-1")).await;
+    let error = client.json().await;
+    assert_eq!(
+        (&error["type"], &error["error"]["code"]),
+        (&json!("session_error"), &json!("RATE_LIMIT_EXCEEDED"))
+    );
+    assert!(server.topics().is_empty(), "nothing was subscribed");
+    client.say(subscribe("quiet-1")).await;
+    client.until("/type", "subscribed").await;
+}
+
+#[tokio::test]
+async fn chance_is_repeatable_by_the_seed_of_its_rule() {
+    let server = start(Options::for_tests()).await;
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let mut client = subscribed(&server, "u1", "quiet-1").await;
+        let matching = json!({"type": "session_status", "chance": 0.5});
+        fault(&server, json!({"match": matching, "action": {"do": "swallow"}, "seed": 7})).await;
+        (1..=32).for_each(|n| emit(&server, "quiet-1", n));
+        server.emit(C, "quiet-1", Some("session_upload_progress"), json!({"n": 0})).unwrap();
+        let mut came = Vec::new();
+        loop {
+            match client.json().await["n"].as_u64().unwrap() {
+                0 => break,
+                n => came.push(n),
+            }
+        }
+        server.clear_faults(None);
+        assert!(came.len() > 4 && came.len() < 28, "{came:?}");
+        runs.push(came);
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test]
+async fn rules_of_the_start_are_in_force_from_the_first_connect_on_and_after_a_reset() {
+    let rule = Rule::read(r#"{"action": {"do": "refuse", "status": 503}, "times": 1}"#).unwrap();
+    let server = start(Options { fault: vec![rule], ..Options::for_tests() }).await;
+    for _ in 0..2 {
+        assert_eq!(Client::try_open(&server.socket_url(C, ""), &[]).await.err().unwrap().0, 503);
+        Client::open(&server.socket_url(C, "")).await;
+        server.reset();
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use steadfast::client::{
     TherapyBridge, TherapyBridgeClient, Update,
 };
 use steadfast::messages::{charisma, devcontext, docproc, saga};
-use steadfast_mock_server::{Action, How, Match, MockServer, Rule, Service as MockService, When};
+use steadfast_mock_server::{
+    Action, How, HttpFault, Match, MockServer, Rule, Service as MockService, TcpFault, When,
+};
 
 use crate::interview;
 use crate::scene::{Outcome, Scene};
@@ -137,8 +139,8 @@ async fn devcontext(scene: &Scene) -> Outcome<()> {
 fn misbehave(server: &MockServer) -> Outcome<()> {
     let service = Some(MockService::DevContext);
     let actions = [
-        (When::Upgrade, Action::Refuse { status: 503, retry_after: None }),
-        (When::Now, Action::Drop { how: How::Rst, code: 1006, reason: String::new() }),
+        (When::Upgrade, Action::from(HttpFault::Refuse { status: 503, retry_after: None })),
+        (When::Now, TcpFault::Drop { how: How::Rst, code: 1006, reason: String::new() }.into()),
     ];
     for (when, action) in actions {
         let matching = Match { service, when: Some(when), ..Match::default() };

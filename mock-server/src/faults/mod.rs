@@ -1,21 +1,33 @@
 //! Faults: rules `{match, action, times}` that make the server misbehave on command.
 //!
-//! Rules are looked at in three places and nowhere else: at the upgrade ([`Faults::at_upgrade`]), where a message
-//! comes in and where a frame goes out ([`Faults::at_frame`]). Both answer with a plan that the transport
-//! carries out, so a new action is a variant here and a line where the plan is made.
+//! Rules are looked at in four places and nowhere else: where a TCP connection is accepted ([`Faults::at_accept`]), at
+//! the upgrade ([`Faults::at_upgrade`]), and where a message comes in or goes out ([`Faults::at_message`]). Each
+//! answers with a plan that the caller carries out; what an action means is in the file of its group ([`action`]).
 
+pub(crate) mod action;
+pub(crate) mod frame;
+pub(crate) mod http;
+pub(crate) mod message;
+pub(crate) mod protocol;
 pub(crate) mod rule;
+pub(crate) mod span;
+pub(crate) mod tcp;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::connection::{Closing, Command, Connection};
-use crate::faults::rule::{Action, How, Match, Rule, RuleInfo, When, unhex};
+use crate::faults::action::Action;
+use crate::faults::frame::FrameFault;
+use crate::faults::http::UpgradePlan;
+use crate::faults::protocol::ProtocolFault;
+use crate::faults::rule::{Match, Rule, RuleInfo, When};
 use crate::report::journal::Happening;
 use crate::service::Service;
 use crate::sync::Locked;
-use crate::wire::io::Cut;
+use crate::wire::bundle::Wires;
+use crate::wire::io::{Cut, Wire};
 use crate::world::World;
 
 /// How the end of a connection is carried out.
@@ -27,17 +39,7 @@ pub(crate) enum End {
     Cut(Cut),
 }
 
-impl End {
-    fn of(how: How, code: u16, reason: &str) -> Self {
-        match how {
-            How::Close => End::Close(Closing::new(code, reason)),
-            How::Fin => End::Cut(Cut::Fin),
-            How::Rst => End::Cut(Cut::Reset),
-        }
-    }
-}
-
-/// What to do with a frame.
+/// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Wait so long first.
@@ -48,57 +50,57 @@ pub(crate) struct Plan {
     pub(crate) instead: Option<String>,
     /// End the connection instead.
     pub(crate) end: Option<End>,
+    /// How its frame is written; see [`frame::plan`].
+    pub(crate) frames: Vec<FrameFault>,
+    /// What the session is to do in place of handling it.
+    pub(crate) answers: Vec<ProtocolFault>,
 }
 
-/// What to do with an upgrade request.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct UpgradePlan {
-    pub(crate) delay: Duration,
-    /// HTTP status and `Retry-After`.
-    pub(crate) refuse: Option<(u16, Option<u64>)>,
-    pub(crate) cut: Option<Cut>,
+/// What rules are matched against.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scene<'a> {
+    service: Option<Service>,
+    on: Option<&'a Connection>,
+    topic: Option<&'a str>,
+    kind: Option<&'a str>,
+    /// Only rules that name this type are meant.
+    named: bool,
+}
+
+/// A rule with what it needs to be judged.
+#[derive(Debug)]
+struct InForce {
+    info: RuleInfo,
+    /// The clock when it was put in force.
+    since: Duration,
+    random: fastrand::Rng,
 }
 
 /// The rules in force.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     last: AtomicU64,
-    rules: Mutex<Vec<RuleInfo>>,
+    rules: Mutex<Vec<InForce>>,
 }
 
 impl Faults {
     /// Puts a rule in force; the answer has its number and, for `when: now`, to how many connections it was applied.
     pub(crate) fn add(&self, world: &World, rule: Rule) -> Result<RuleInfo, String> {
-        let when = rule.place();
-        if let Some(why) = rule.action.misfit(when) {
-            return Err(why.to_owned());
-        }
-        let wanted = &rule.matching;
-        if when == When::Upgrade && wanted.user.is_some() {
-            return Err("at the upgrade the user is not known yet: leave `user` out".to_owned());
-        }
-        if when == When::Upgrade
-            && wanted.topic.is_some()
-            && wanted.service.is_some_and(|service| service != Service::TherapyBridge)
-        {
-            return Err(
-                "at the upgrade the topic is known on therapybridge only: leave `topic` out".to_owned()
-            );
-        }
-        if [rule.times, wanted.nth, wanted.number].contains(&Some(0)) {
-            return Err("`times`, `nth` and `number` count from 1".to_owned());
-        }
-        let mut info =
-            RuleInfo { id: self.last.fetch_add(1, Ordering::Relaxed) + 1, rule, matched: 0, applied: 0 };
-        if when == When::Now {
+        rule.check()?;
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut info = RuleInfo { id, rule, matched: 0, applied: 0 };
+        if info.rule.place() == When::Now {
             let concerned = world.connections.which(|c| concerns(&info.rule.matching, c));
             for connection in concerned.iter().take(info.rule.times.map_or(usize::MAX, |n| n as usize)) {
+                note(world, connection, &info.rule.action);
                 at_once(world, connection, &info.rule.action);
                 info.matched += 1;
                 info.applied += 1;
             }
         } else {
-            self.rules.locked().push(info.clone());
+            let seed = info.rule.seed.unwrap_or_else(|| world.random(|rng| rng.u64(..)));
+            let random = fastrand::Rng::with_seed(seed);
+            self.rules.locked().push(InForce { info: info.clone(), since: world.clock.now(), random });
         }
         Ok(info)
     }
@@ -107,60 +109,51 @@ impl Faults {
     pub(crate) fn remove(&self, id: Option<u64>) -> usize {
         let mut rules = self.rules.locked();
         let before = rules.len();
-        rules.retain(|rule| id.is_some_and(|id| rule.id != id));
+        rules.retain(|rule| id.is_some_and(|id| rule.info.id != id));
         before - rules.len()
     }
 
     /// The rules in force.
     pub(crate) fn list(&self) -> Vec<RuleInfo> {
-        self.rules.locked().clone()
+        self.rules.locked().iter().map(|rule| rule.info.clone()).collect()
     }
 
-    fn actions(&self, when: When, on: &Connection, topic: Option<&str>, kind: Option<&str>) -> Vec<Action> {
-        let mut actions = Vec::new();
+    /// The actions that are due at this place, in the order of their rules.
+    fn actions(&self, world: &World, when: When, scene: Scene<'_>) -> Vec<Action> {
         let mut rules = self.rules.locked();
-        for info in rules.iter_mut() {
-            let wanted = &info.rule.matching;
-            let fits = info.rule.place() == when
-                && is_on(wanted, on)
-                && wanted.topic.as_deref().is_none_or(|t| topic == Some(t))
-                && wanted.kind.as_deref().is_none_or(|k| kind == Some(k));
-            if !fits {
-                continue;
-            }
-            info.matched += 1;
-            if info.rule.times.is_some_and(|times| info.applied >= times)
-                || wanted.nth.is_some_and(|nth| info.matched < nth)
-            {
-                continue;
-            }
-            info.applied += 1;
-            actions.push(info.rule.action.clone());
+        if rules.is_empty() {
+            return Vec::new();
         }
-        actions
+        let now = world.clock.now();
+        let due = rules.iter_mut().filter_map(|rule| {
+            let fits = rule.info.rule.place() == when && rule.fits(scene, now);
+            fits.then(|| rule.fire()).flatten()
+        });
+        due.collect()
+    }
+
+    /// Asked for each TCP connection that is accepted, before TLS. Carries the actions out at once.
+    pub(crate) fn at_accept(&self, world: &World, service: Option<Service>, wire: &Wire) {
+        for action in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
+            if let Action::Tcp(fault) = action {
+                fault.apply(&Wires::new(wire.clone()));
+            }
+        }
     }
 
     /// Asked for each upgrade request, before anything else looks at it. As the request's type stands its transport,
     /// `websocket` or `polling`.
     pub(crate) fn at_upgrade(&self, world: &World, on: &Connection, transport: &str) -> UpgradePlan {
-        let mut plan = UpgradePlan::default();
         // Only where the address names the topic it is known by now.
         let topic = on.path.rsplit('/').next().filter(|_| on.service == Service::TherapyBridge);
-        for action in self.actions(When::Upgrade, on, topic, Some(transport)) {
-            note(world, on, &action);
-            match action {
-                Action::Refuse { status, retry_after } => plan.refuse = Some((status, retry_after)),
-                Action::Delay { by } => plan.delay += by,
-                Action::Drop { how: How::Fin, .. } => plan.cut = Some(Cut::Fin),
-                Action::Drop { .. } => plan.cut = Some(Cut::Reset),
-                _ => {}
-            }
-        }
-        plan
+        let scene = Scene { on: Some(on), topic, kind: Some(transport), ..Scene::default() };
+        let actions = self.actions(world, When::Upgrade, scene);
+        actions.iter().for_each(|action| note(world, on, action));
+        http::plan(&actions)
     }
 
-    /// Asked for each frame, `when` in or out, just before it is handled or written.
-    pub(crate) fn at_frame(
+    /// Asked for each message, `when` in or out, just before it is handled or written.
+    pub(crate) fn at_message(
         &self,
         world: &World,
         when: When,
@@ -168,23 +161,64 @@ impl Faults {
         topic: Option<&str>,
         kind: &str,
     ) -> Plan {
-        let mut plan = Plan { delay: Duration::ZERO, copies: 1, instead: None, end: None };
-        for action in self.actions(when, on, topic, Some(kind)) {
-            match &action {
-                Action::Drop { how, code, reason } => plan.end = Some(End::of(*how, *code, reason)),
-                Action::Malformed { text } => plan.instead = Some(text.clone()),
-                Action::Duplicate { copies } => plan.copies = *copies,
-                Action::Swallow => plan.copies = 0,
-                Action::Delay { by } => plan.delay += *by,
-                Action::Refuse { .. } => continue,
-                _ => {
-                    at_once(world, on, &action);
-                    continue; // has noted itself
-                }
-            }
+        self.plan(world, when, on, Scene { on: Some(on), topic, kind: Some(kind), ..Scene::default() })
+    }
+
+    /// Asked for what is no message of the service, such as a WebSocket ping: only rules that name its type are meant.
+    pub(crate) fn at_control(&self, world: &World, when: When, on: &Connection, kind: &str) -> Plan {
+        let scene = Scene { on: Some(on), kind: Some(kind), named: true, ..Scene::default() };
+        self.plan(world, when, on, scene)
+    }
+
+    fn plan(&self, world: &World, when: When, on: &Connection, scene: Scene<'_>) -> Plan {
+        let mut plan = Plan {
+            delay: Duration::ZERO,
+            copies: 1,
+            instead: None,
+            end: None,
+            frames: Vec::new(),
+            answers: Vec::new(),
+        };
+        for action in self.actions(world, when, scene) {
             note(world, on, &action);
+            match action {
+                Action::Tcp(fault) => match fault.end() {
+                    Some(end) => plan.end = Some(end),
+                    None => fault.apply(&on.wire),
+                },
+                Action::Message(fault) => fault.apply(&mut plan),
+                Action::Frame(fault) => plan.frames.push(fault),
+                Action::Protocol(fault) => fault.apply(world, on, Some(&mut plan)),
+                Action::Http(_) => {}
+            }
         }
         plan
+    }
+}
+
+impl InForce {
+    /// Whether the rule concerns what happens here and now.
+    fn fits(&self, scene: Scene<'_>, now: Duration) -> bool {
+        let wanted = &self.info.rule.matching;
+        let service = scene.on.map(|on| on.service).or(scene.service);
+        wanted.service.is_none_or(|s| Some(s) == service)
+            && scene.on.is_none_or(|on| is_on(wanted, on))
+            && wanted.topic.as_deref().is_none_or(|t| scene.topic == Some(t))
+            && wanted.kind.as_deref().map_or(!scene.named, |k| scene.kind == Some(k))
+            && wanted.after.is_none_or(|after| now.saturating_sub(self.since) >= after)
+    }
+
+    /// Counts; answers the action if it is due.
+    fn fire(&mut self) -> Option<Action> {
+        let Self { info, random, .. } = self;
+        info.matched += 1;
+        let late = info.rule.times.is_some_and(|times| info.applied >= times);
+        let early = info.rule.matching.nth.is_some_and(|nth| info.matched < nth);
+        if late || early || info.rule.matching.chance.is_some_and(|chance| random.f64() >= chance) {
+            return None;
+        }
+        info.applied += 1;
+        Some(info.rule.action.clone())
     }
 }
 
@@ -205,26 +239,14 @@ fn is_on(wanted: &Match, on: &Connection) -> bool {
         && wanted.user.as_deref().is_none_or(|u| on.user().as_deref() == Some(u))
 }
 
-/// Does to a connection what needs no frame.
+/// Does to a connection what needs no message.
 fn at_once(world: &World, on: &Connection, action: &Action) {
-    note(world, on, action);
     match action {
-        Action::Drop { how, code, reason } => match End::of(*how, *code, reason) {
-            End::Close(closing) => on.send(Command::Close(closing)),
-            End::Cut(cut) => on.wire.cut(cut),
+        Action::Tcp(fault) => match fault.end() {
+            Some(End::Close(closing)) => on.send(Command::Close(closing)),
+            _ => fault.apply(&on.wire),
         },
-        Action::Stall { resume_after } => on.wire.hold(*resume_after),
-        Action::Resume => on.wire.resume(),
-        Action::Lag { by } => on.wire.delay(*by),
-        Action::Trickle { bytes, pause } => on.wire.trickle(*bytes, *pause),
-        Action::Inject { hex } => on.wire.inject(unhex(hex).unwrap_or_default()),
-        Action::ExpireToken => {
-            if let Some(who) = on.identity() {
-                world.authority.revoke(&who.fingerprint);
-            }
-            on.send(Command::Expire);
-        }
-        Action::Replace => on.send(Command::Replace),
-        _ => {}
+        Action::Protocol(fault) => fault.apply(world, on, None),
+        Action::Http(_) | Action::Message(_) | Action::Frame(_) => {}
     }
 }

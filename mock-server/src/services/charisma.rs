@@ -255,6 +255,10 @@ impl Session for Talk {
         out.send(failure(None, "INVALID_MESSAGE", "Binary messages are not understood"));
     }
 
+    fn reject(&mut self, code: &str, why: &str, topic: Option<&str>, out: &mut Out) {
+        out.send(failure(topic, code, why));
+    }
+
     fn expired(&mut self, out: &mut Out) {
         if let Some(who) = &mut self.who {
             who.expires = Some(std::time::SystemTime::now());

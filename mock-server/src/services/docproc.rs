@@ -217,6 +217,15 @@ impl Dialect for Talk {
         }
     }
 
+    fn reject(&mut self, _: &str, why: &str, topic: Option<&str>, out: &mut Out) {
+        let mut error = Frame::new("error", json!({"error": why, "timestamp": timestamp()}));
+        if let Some(session) = topic {
+            error.body["sessionId"] = session.into();
+            error = error.about(session);
+        }
+        out.send(error);
+    }
+
     /// As on Saga [saga §4.4]; `error` is what errors of this service have.
     fn expired(&mut self, out: &mut Out) {
         self.pass.end();

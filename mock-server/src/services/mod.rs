@@ -15,7 +15,7 @@
 //! Subscribing, access, delivery and current state are the hub's ([`crate::hub::Hub`]); the journal and the faults are
 //! asked where frames cross the wire, in `ws.rs`. A transport of another kind than JSON over WebSocket registers its
 //! connection with `world.connections`, reads the connection's `Command`s, and asks `world.faults.at_upgrade` and
-//! `world.faults.at_frame` at the same three places; [`socketio`] is such a one, and its services implement
+//! `world.faults.at_message` at the same places; [`socketio`] is such a one, and its services implement
 //! [`socketio::Dialect`]. What a service keeps beside topics goes into [`Stores`].
 //! Its behaviours that can be told otherwise are switches in `switches.rs`.
 

@@ -223,6 +223,15 @@ impl Dialect for Talk {
         }
     }
 
+    fn reject(&mut self, code: &str, why: &str, topic: Option<&str>, out: &mut Out) {
+        let mut error = failure(code, why);
+        if let Some(project) = topic {
+            error.body["projectId"] = project.into();
+            error = error.about(project);
+        }
+        out.send(error);
+    }
+
     /// [saga §4.4]
     fn expired(&mut self, out: &mut Out) {
         self.pass.end();

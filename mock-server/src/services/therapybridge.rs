@@ -304,6 +304,10 @@ impl Session for Talk {
         out.close(1003, "Binary messages are not understood");
     }
 
+    fn reject(&mut self, _: &str, why: &str, _: Option<&str>, out: &mut Out) {
+        out.close(1008, why);
+    }
+
     fn expired(&mut self, out: &mut Out) {
         if let Ok(who) = &mut self.verdict {
             who.expires = Some(SystemTime::now());

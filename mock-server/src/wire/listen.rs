@@ -32,6 +32,16 @@ const PORT_TRIES: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct CameBy(pub(crate) Wire);
 
+/// Told of each TCP connection before its first byte is read.
+#[derive(Clone)]
+pub(crate) struct OnAccept(pub(crate) Arc<dyn Fn(&Wire) + Send + Sync>);
+
+impl std::fmt::Debug for OnAccept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnAccept")
+    }
+}
+
 /// What listening needs of the server it works for.
 #[derive(Debug, Clone)]
 pub(crate) struct Ground {
@@ -41,6 +51,7 @@ pub(crate) struct Ground {
     pub(crate) shutdown: CancellationToken,
     /// Every connection's task.
     pub(crate) tasks: TaskTracker,
+    pub(crate) on_accept: OnAccept,
 }
 
 /// Binds the host's port, or both loopback addresses on the same port.
@@ -126,6 +137,7 @@ async fn connection(ground: Ground, stream: TcpStream, tls: Option<TlsAcceptor>,
     let _ = stream.set_nodelay(true);
     let io = WireIo::new(stream, ground.lot.clone());
     let wire = io.wire();
+    (ground.on_accept.0)(&wire);
     let Some(tls) = tls else { return http(ground, io, wire, router).await };
     let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(io));
     let handshake = tokio::select! {

@@ -37,13 +37,13 @@ pub(super) struct Talk {
 }
 
 /// An error message's code, text and whether trying again may help [devcontext §3.17].
-type Error = (&'static str, String, bool);
+type Error<'a> = (&'a str, String, bool);
 
-fn invalid(why: impl Into<String>) -> Error {
+fn invalid(why: impl Into<String>) -> Error<'static> {
     ("INVALID_MESSAGE_FORMAT", why.into(), false)
 }
 
-impl From<Trouble> for Error {
+impl From<Trouble> for Error<'static> {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Unknown => ("SESSION_NOT_FOUND", "There is no such interview".to_owned(), false),
@@ -90,7 +90,7 @@ impl Talk {
         frame
     }
 
-    fn error(&self, (code, text, retryable): Error, request: Option<&str>) -> Frame {
+    fn error(&self, (code, text, retryable): Error<'_>, request: Option<&str>) -> Frame {
         let payload = json!({"errorCode": code, "errorMessage": text, "retryable": retryable});
         self.reply("error", payload, request)
     }
@@ -151,7 +151,7 @@ impl Talk {
         }
     }
 
-    fn access(&self, analysis: &str) -> Result<(), Error> {
+    fn access(&self, analysis: &str) -> Result<(), Error<'static>> {
         match self.world.hub.access(D, analysis, self.who.as_ref(), false) {
             Access::Granted => Ok(()),
             Access::Missing => Err(("ANALYSIS_NOT_FOUND", "There is no such analysis".to_owned(), false)),
@@ -161,7 +161,7 @@ impl Talk {
         }
     }
 
-    fn subscribe(&self, analysis: &str, id: Option<&str>) -> Result<Frame, Error> {
+    fn subscribe(&self, analysis: &str, id: Option<&str>) -> Result<Frame, Error<'static>> {
         self.access(analysis)?;
         let state = self.world.hub.subscribe(&self.world, D, analysis, &self.on);
         self.world.journal.add(Happening::Subscribed, &self.on, None, Some(analysis), "");
@@ -171,7 +171,7 @@ impl Talk {
         Ok(self.reply("subscription_confirmed", payload, id).about(analysis))
     }
 
-    fn start(&self, start: &Start, id: Option<&str>) -> Result<Frame, Error> {
+    fn start(&self, start: &Start, id: Option<&str>) -> Result<Frame, Error<'static>> {
         self.access(&start.analysis_id)?;
         let kind = start.session_type;
         let (session, payload) =
@@ -181,14 +181,14 @@ impl Talk {
         Ok(self.reply("interview_started", payload, id).about(session))
     }
 
-    fn resume(&self, session: String, id: Option<&str>) -> Result<Frame, Error> {
+    fn resume(&self, session: String, id: Option<&str>) -> Result<Frame, Error<'static>> {
         let payload = self.world.services.devcontext.resume(&session, &self.user())?;
         self.world.hub.subscribe(&self.world, D, &session, &self.on);
         Ok(self.reply("interview_resumed", payload, id).about(session))
     }
 
     /// Takes the answer; the evaluation comes a step later, to whichever connection has the interview then.
-    fn submit(&self, answer: Answer, id: Option<&str>) -> Result<(), Error> {
+    fn submit(&self, answer: Answer, id: Option<&str>) -> Result<(), Error<'static>> {
         let Answer { session_id: session, question_id: question, text: answer } = answer;
         self.world.services.devcontext.take_answer(&session, &self.user(), &question)?;
         let late = self.world.switches.is(&s::DEVCONTEXT_EVALUATION, "late");
@@ -242,6 +242,10 @@ impl Session for Talk {
     fn binary(&mut self, out: &mut Out) {
         self.heard = Instant::now();
         out.send(self.error(invalid("Binary messages are not understood"), None));
+    }
+
+    fn reject(&mut self, code: &str, why: &str, _: Option<&str>, out: &mut Out) {
+        out.send(self.error((code, why.to_owned(), false), None));
     }
 
     fn expired(&mut self, out: &mut Out) {

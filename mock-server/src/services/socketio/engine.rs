@@ -17,6 +17,8 @@ use super::refusal::Refusal;
 use super::transport::{Incoming, Line, Probe, Socket, Waiting};
 use crate::connection::{Closing, Command, Connection};
 use crate::faults::End;
+use crate::faults::frame::FrameFault;
+use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
 use crate::report::journal::Happening;
 use crate::wire::io::{Cut, Wire};
@@ -201,11 +203,8 @@ impl Session {
                 }
             }
             Command::Close(closing) => return Err(self.close(Some(&closing)).await),
-            Command::Expire => self.layer.expired(out),
-            Command::Replace => {
-                let closing = Closing::new(4409, "Replaced by a newer connection");
-                return Err(self.close(Some(&closing)).await);
-            }
+            Command::Provoke(fault) => self.layer.provoke(&fault, None, out),
+            Command::Replace => self.layer.provoke(&ProtocolFault::Replace, None, out),
         }
         Ok(())
     }
@@ -267,7 +266,7 @@ impl Session {
                 self.world.journal.add(Happening::In, &self.on, Some("(probe)"), None, text);
                 probe.confirmed = true;
                 polling.noop_at = polling.is_waited_for().then(Instant::now);
-                let plan = self.world.faults.at_frame(&self.world, When::Out, &self.on, None, "(probe)");
+                let plan = self.world.faults.at_message(&self.world, When::Out, &self.on, None, "(probe)");
                 sleep(plan.delay).await;
                 if let Some(end) = plan.end {
                     return Err(self.end(end).await);
@@ -287,7 +286,7 @@ impl Session {
                 self.on.wire.join(probe.wire);
                 self.line = Line::WebSocket(probe.socket);
                 for item in left {
-                    self.write(item).await?;
+                    self.write(item, &[]).await?;
                 }
             }
             _ => probe.dismiss(&self.world),
@@ -303,12 +302,16 @@ impl Session {
         };
         let kind = if matches!(item, Item::Text(_)) { heard.kind() } else { "(binary)" };
         self.world.journal.add(Happening::In, &self.on, Some(kind), heard.topic(), &text);
-        let plan = self.world.faults.at_frame(&self.world, When::In, &self.on, heard.topic(), kind);
+        let plan = self.world.faults.at_message(&self.world, When::In, &self.on, heard.topic(), kind);
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
         }
-        for _ in 0..plan.copies {
+        for fault in &plan.answers {
+            self.layer.provoke(fault, heard.topic(), out);
+            self.carry_out(out).await?;
+        }
+        for _ in 0..if plan.answers.is_empty() { plan.copies } else { 0 } {
             match (&item, heard.clone()) {
                 (Item::Binary(bytes), _) => self.layer.attachment(bytes, out),
                 (_, Heard::Message(message)) => self.layer.hear(message, out),
@@ -346,7 +349,7 @@ impl Session {
     /// Sends a packet, unless a fault has it otherwise; false if it was lost.
     async fn send(&mut self, parcel: &Parcel) -> Result<bool, Ended> {
         let topic = parcel.topic.as_deref();
-        let plan = self.world.faults.at_frame(&self.world, When::Out, &self.on, topic, &parcel.kind);
+        let plan = self.world.faults.at_message(&self.world, When::Out, &self.on, topic, &parcel.kind);
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
@@ -354,13 +357,13 @@ impl Session {
         let text = plan.instead.unwrap_or_else(|| parcel.text.clone());
         for _ in 0..plan.copies {
             self.world.journal.add(Happening::Out, &self.on, Some(&parcel.kind), topic, &text);
-            self.write(Item::Text(text.clone())).await?;
+            self.write(Item::Text(text.clone()), &plan.frames).await?;
         }
         Ok(plan.copies > 0)
     }
 
-    async fn write(&mut self, item: Item) -> Result<(), Ended> {
-        self.line.write(item).await.map_err(Ended::new)
+    async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<(), Ended> {
+        self.line.write(item, faults).await.map_err(Ended::new)
     }
 
     async fn end(&mut self, end: End) -> Ended {

@@ -13,6 +13,7 @@ use super::packet::{Message, Packet, Parcel};
 use crate::auth::Identity;
 use crate::connection::{Closing, Connection, Frame};
 use crate::faults::End;
+use crate::faults::protocol::ProtocolFault;
 use crate::report::journal::Happening;
 use crate::world::World;
 
@@ -26,6 +27,8 @@ pub(crate) trait Dialect: Send + 'static {
     fn event(&mut self, name: &str, args: &[Value], out: &mut Out);
     /// The token has expired.
     fn expired(&mut self, out: &mut Out);
+    /// A rule refuses a message of the client: says so in the service's words.
+    fn reject(&mut self, code: &str, why: &str, topic: Option<&str>, out: &mut Out);
     /// When the token expires.
     fn deadline(&self) -> Option<Instant>;
     /// What goes out in place of a frame's body, if not the body itself.
@@ -218,6 +221,20 @@ impl Layer {
     pub(super) fn expired(&mut self, out: &mut Out) {
         if self.connected {
             self.dialect.expired(out);
+        }
+    }
+
+    /// Does what a rule asks, in place of handling a packet if there is one.
+    pub(super) fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
+        match fault {
+            ProtocolFault::ExpireToken => self.expired(out),
+            ProtocolFault::Replace => out.close(4409, "Replaced by a newer connection"),
+            ProtocolFault::Reject { code, message } if self.connected => {
+                self.dialect.reject(code, message, topic, out);
+            }
+            ProtocolFault::Reject { code, message } => {
+                out.packet(Parcel::refusal("/", message, Some(code)));
+            }
         }
     }
 

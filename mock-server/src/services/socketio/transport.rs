@@ -17,8 +17,10 @@ use super::engine::Answer;
 use super::packet::{Item, to_payload};
 use super::refusal::Refusal;
 use crate::connection::{Closing, Connection};
+use crate::faults::frame::FrameFault;
 use crate::wire::io::Wire;
 use crate::world::World;
+use crate::ws;
 
 /// Packets kept for a client that does not poll; one that fetches none of so many has gone.
 const OUTBOX_LIMIT: usize = 4096;
@@ -106,14 +108,14 @@ impl Line {
     }
 
     /// Sends one packet; an error says how the transport ended.
-    pub(super) async fn write(&mut self, item: Item) -> Result<(), String> {
+    pub(super) async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<(), String> {
         match self {
             Line::WebSocket(socket) => {
                 let message = match item {
                     Item::Text(text) => Message::text(text),
                     Item::Binary(bytes) => Message::binary(bytes),
                 };
-                socket.send(message).await.map_err(|error| format!("lost, {error}"))
+                ws::put(socket, message, faults).await.map_err(|error| format!("lost, {error}"))
             }
             Line::Polling(polling) if polling.outbox.len() >= OUTBOX_LIMIT => {
                 Err("the client has stopped polling".to_owned())

@@ -1,0 +1,125 @@
+//! Faults of TCP connections: what becomes of bytes, whatever they mean. At `when: accept` they begin before the first
+//! byte, TLS included; elsewhere they are done to the wires of a realtime connection.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::End;
+use super::rule::{When, unhex};
+use super::span;
+use crate::connection::Closing;
+use crate::wire::bundle::Wires;
+use crate::wire::io::Cut;
+
+/// How a dropped connection ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// A WebSocket close frame with `code` and `reason`.
+    #[default]
+    Close,
+    /// TCP FIN without a close frame.
+    Fin,
+    /// TCP RST.
+    Rst,
+}
+
+/// A fault of a TCP connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TcpFault {
+    /// Ends the connection in place of the frame, or of all that would have followed.
+    Drop {
+        /// By close frame, FIN or RST.
+        #[serde(default)]
+        how: How,
+        /// The close code, any 16-bit number.
+        #[serde(default = "abnormal")]
+        code: u16,
+        /// The close reason.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Holds the connection half-open from here on.
+    Stall {
+        /// Goes on by itself after this time.
+        #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<span::Span>")]
+        resume_after: Option<Duration>,
+    },
+    /// Ends a stall.
+    Resume,
+    /// From here on every byte to the client arrives this much later; nothing waits behind it.
+    Lag {
+        /// How much later; `0` ends it.
+        #[serde(with = "span")]
+        #[schemars(with = "span::Span")]
+        by: Duration,
+    },
+    /// From here on bytes to the client arrive in small pieces.
+    Trickle {
+        /// Bytes in a piece.
+        bytes: usize,
+        /// The pause after each piece.
+        #[serde(with = "span")]
+        #[schemars(with = "span::Span")]
+        pause: Duration,
+    },
+    /// Writes raw bytes onto the connection, below WebSocket and TLS.
+    Inject {
+        /// The bytes, two hex digits each.
+        hex: String,
+    },
+}
+
+fn abnormal() -> u16 {
+    1011
+}
+
+impl TcpFault {
+    pub(super) const NAMES: &[&str] = &["drop", "stall", "resume", "lag", "trickle", "inject"];
+
+    pub(super) fn misfit(&self, when: When) -> Option<&'static str> {
+        match (self, when) {
+            (TcpFault::Inject { hex }, _) if unhex(hex).is_none() => {
+                Some("`hex` must be pairs of hex digits")
+            }
+            (TcpFault::Drop { how: How::Fin | How::Rst, .. }, When::Accept | When::Upgrade) => None,
+            (TcpFault::Drop { .. }, When::Accept) => {
+                Some("there is no WebSocket yet when a connection is accepted: drop it by fin or rst")
+            }
+            (_, When::Upgrade) => {
+                Some("at the upgrade only `refuse`, `delay` and `drop` by fin or rst are possible")
+            }
+            _ => None,
+        }
+    }
+
+    /// How a connection ends by this fault, if it does.
+    pub(super) fn end(&self) -> Option<End> {
+        let TcpFault::Drop { how, code, reason } = self else { return None };
+        Some(match how {
+            How::Close => End::Close(Closing::new(*code, reason)),
+            How::Fin => End::Cut(Cut::Fin),
+            How::Rst => End::Cut(Cut::Reset),
+        })
+    }
+
+    /// Carries it out on the wires of one connection. A close frame is no matter of wires.
+    pub(super) fn apply(&self, wires: &Wires) {
+        match self {
+            TcpFault::Drop { .. } => {
+                if let Some(End::Cut(cut)) = self.end() {
+                    wires.cut(cut);
+                }
+            }
+            TcpFault::Stall { resume_after } => wires.hold(*resume_after),
+            TcpFault::Resume => wires.resume(),
+            TcpFault::Lag { by } => wires.delay(*by),
+            TcpFault::Trickle { bytes, pause } => wires.trickle(*bytes, *pause),
+            TcpFault::Inject { hex } => wires.inject(unhex(hex).unwrap_or_default()),
+        }
+    }
+}
