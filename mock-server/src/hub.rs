@@ -145,7 +145,10 @@ impl Hub {
         entry.subscribers.insert(who.id, who.clone());
         let meaning = Meaning::of(topic);
         if matches!(entry.flow, Flow::Idle) && meaning != Some(Meaning::Quiet) {
-            let beats = personality(service).flow(world, topic, meaning);
+            let beats = match personality(service).is_still(world, topic) {
+                true => Vec::new(),
+                false => world.flows.beats(world, service, topic, meaning),
+            };
             let (world, id) = (world.clone(), topic.to_owned());
             let task = world.clone().tasks.spawn(async move {
                 tokio::select! {
@@ -281,14 +284,25 @@ impl Hub {
 
 /// Plays a flow to its end on the topic's own clock, whether anyone listens or not.
 async fn run(world: &World, service: Service, topic: &str, beats: Vec<Beat>) {
+    // Each wait begins where the last one ended, so that one advance of the clock can pass several.
+    let mut end = world.clock.now();
     for beat in beats {
         match beat {
-            Beat::Wait(steps) => tokio::time::sleep(steps_of(world, steps)).await,
+            Beat::Wait(steps) => {
+                end += steps_of(world, steps);
+                world.clock.sleep_until(end).await;
+            }
             Beat::Emit(frame) => drop(world.hub.publish(service, frame.about(topic), None)),
-            Beat::Await(what, None) => world.hub.fulfilled(service, topic, &what).await,
+            Beat::Await(what, None) => {
+                world.hub.fulfilled(service, topic, &what).await;
+                end = world.clock.now();
+            }
             Beat::Await(what, Some(steps)) => {
-                let limit = steps_of(world, steps);
-                let _ = tokio::time::timeout(limit, world.hub.fulfilled(service, topic, &what)).await;
+                let limit = end + steps_of(world, steps);
+                tokio::select! {
+                    () = world.hub.fulfilled(service, topic, &what) => end = world.clock.now(),
+                    () = world.clock.sleep_until(limit) => end = limit,
+                }
             }
             Beat::Crash => world.hub.crash(service, topic),
         }

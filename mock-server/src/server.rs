@@ -146,6 +146,17 @@ impl MockServer {
         self.world.faults.remove(id)
     }
 
+    /// Stops the clock that flows and rules go by, or lets it run again; stopped, it goes on by [`MockServer::advance`]
+    /// only. Heartbeats and time-outs of connections go by the real clock.
+    pub fn stop_clock(&self, stopped: bool) {
+        self.world.clock.stop(stopped);
+    }
+
+    /// Lets so much time pass at once for flows and rules.
+    pub fn advance(&self, by: Duration) {
+        self.world.clock.advance(by);
+    }
+
     /// Changes a switch.
     pub fn set(&self, name: &str, value: &str) -> Result<(), SwitchError> {
         self.world.switches.set(name, value)

@@ -140,6 +140,13 @@ impl Switches {
         self.text(switch) == word
     }
 
+    /// Whether a switch stands like this, `name=value`; an assignment that [`Switches::assign`] refuses never holds.
+    pub(crate) fn stands(&self, assignment: &str) -> bool {
+        let Some((name, value)) = assignment.split_once('=') else { return false };
+        let switch = TABLE.iter().find(|switch| switch.name == name.trim());
+        switch.is_some_and(|switch| self.text(switch) == value.trim())
+    }
+
     /// The value of a numeric switch.
     pub(crate) fn number(&self, switch: &'static Switch) -> u64 {
         self.text(switch).parse().expect("numbers are checked when set")

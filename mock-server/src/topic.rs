@@ -1,9 +1,10 @@
 //! Topics with a meaning: ids that make the server answer in a certain way without any setting up.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a topic's id asks for, by its prefix or, for UUIDs, by its first four hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Meaning {
     /// `missing-`, `4040…`: it does not exist.

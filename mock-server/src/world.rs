@@ -14,6 +14,7 @@ use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::options::{Options, OptionsError};
 use crate::report::journal::Journal;
+use crate::scenario::Flows;
 use crate::service::Service;
 use crate::services;
 use crate::switches::Switches;
@@ -37,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     pub(crate) console: Console,
     pub(crate) clock: Clock,
+    pub(crate) flows: Flows,
     /// What single services keep beside topics.
     pub(crate) services: services::Stores,
     pub(crate) lot: Lot,
@@ -57,6 +59,7 @@ impl World {
             journal: Journal::default(),
             console: Console::new((!options.quiet).then_some(options.log)),
             clock: Clock::default(),
+            flows: Flows::default(),
             services: services::Stores::default(),
             lot: Lot::default(),
             shutdown: CancellationToken::new(),
@@ -105,6 +108,8 @@ impl World {
             self.switches.copy(&started);
         }
         self.hub.reset();
+        self.flows.reset();
+        self.clock.stop(false);
         self.faults.remove(None);
         self.authority.reset();
         self.services.reset();

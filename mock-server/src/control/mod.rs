@@ -9,6 +9,7 @@
 //! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
+//! | `GET`, `POST clock` | `{advance?, stopped?}` | `{now, stopped}`, milliseconds since the start |
 //! | `POST tokens` | `{sub, role?, ttl?}` | `{token, expires_in}` |
 //! | `POST reset` | | everything as at the start, connections left open |
 
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
+use crate::faults::span;
 use crate::http::{ApiError, body};
 use crate::hub::TopicInfo;
 use crate::report::journal::{Entry, Happening};
@@ -44,6 +46,7 @@ pub(crate) fn routes() -> Router<World> {
         .route("/log", get(log))
         .route("/switches", get(switches).post(set_switches))
         .route("/connections", get(connections))
+        .route("/clock", get(clock).post(set_clock))
         .route("/tokens", post(token))
         .route("/reset", post(reset))
 }
@@ -209,6 +212,30 @@ async fn set_switches(State(world): State<World>, bytes: Bytes) -> Answer {
 
 async fn connections(State(world): State<World>) -> Json<Vec<ConnectionInfo>> {
     Json(world.connections.info())
+}
+
+async fn clock(State(world): State<World>) -> Json<Value> {
+    Json(json!({"now": world.clock.now().as_millis() as u64, "stopped": world.clock.is_stopped()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hands {
+    #[serde(default, with = "span::option")]
+    advance: Option<Duration>,
+    stopped: Option<bool>,
+}
+
+/// Stops the clock of flows and rules or lets it run, and lets time pass on it at once.
+async fn set_clock(State(world): State<World>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
+    let ask: Hands = body(&bytes)?;
+    if let Some(stopped) = ask.stopped {
+        world.clock.stop(stopped);
+    }
+    if let Some(by) = ask.advance {
+        world.clock.advance(by);
+    }
+    Ok(clock(State(world)).await)
 }
 
 #[derive(Deserialize)]

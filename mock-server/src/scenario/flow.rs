@@ -1,22 +1,31 @@
 //! Flows as they are written, and their translation into what the hub plays.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::connection::Frame;
 use crate::hub::Beat;
+use crate::switches::Switches;
 use crate::topic::Meaning;
+use crate::world::World;
 
 /// Stands in any text of a message for the topic's id.
 const TOPIC: &str = "{topic}";
+/// Begins the place of a UUID, which is the same for the same name on the same topic: `{uuid story}`.
+const UUID: &str = "{uuid ";
+/// Stands in place of a value for the whole seconds to the flow's end, null at the end.
+const LEFT: &str = "{seconds_left}";
 
 /// What a topic does by itself from its first subscription on, step by step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Flow(Vec<Step>);
 
 /// One step of a flow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Step {
     /// So many steps pass (`--step`); parts of a step are fine.
@@ -25,7 +34,8 @@ pub(crate) enum Step {
     Emit {
         /// Its type or event name.
         event: String,
-        /// The message.
+        /// The message. In its texts `{topic}` is the topic's id and `{uuid NAME}` a random one; the text
+        /// `{seconds_left}` is the time to the flow's end.
         data: Value,
     },
     /// Waits for what is named until it comes or, if given, so many steps have passed.
@@ -40,74 +50,140 @@ pub(crate) enum Step {
     Crash,
     /// The flow ends here.
     End,
-    /// Steps for topics of this meaning only.
+    /// Steps for some topics only; what is left out of the conditions holds always.
     Only {
-        /// Which topics.
-        meaning: Meaning,
+        /// Topics of this meaning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meaning: Option<Meaning>,
+        /// Where a switch stands like this, `name=value`, when the flow begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        switch: Option<String>,
         /// What happens on them.
         steps: Vec<Step>,
     },
 }
 
 impl Flow {
-    /// Reads a flow's file; an error has line and column.
+    /// Reads a flow's file; an error has line and column, or names the switch that does not exist.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("not a flow: {error}"))
+        let flow: Self = serde_json::from_str(text).map_err(|error| format!("not a flow: {error}"))?;
+        check(&flow.0)?;
+        Ok(flow)
     }
 
     /// What happens on this topic.
-    pub(crate) fn beats(&self, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let mut beats = Vec::new();
-        play(&self.0, topic, meaning, &mut beats);
-        beats
+    pub(crate) fn beats(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
+        let mut play = Play { world, topic, meaning, uuids: BTreeMap::new(), beats: Vec::new() };
+        play.steps(&self.0, 0.0);
+        play.beats
     }
 }
 
-/// Translates the steps; false if the flow ended among them.
-fn play(steps: &[Step], topic: &str, meaning: Option<Meaning>, beats: &mut Vec<Beat>) -> bool {
+/// Whether every switch that is asked for exists and can stand like this.
+fn check(steps: &[Step]) -> Result<(), String> {
     for step in steps {
-        match step {
-            Step::Wait(steps) => beats.push(Beat::Wait(*steps)),
-            Step::Emit { event, data } => {
-                beats.push(Beat::Emit(Frame::new(event.as_str(), filled(data, topic))));
+        if let Step::Only { switch, steps, .. } = step {
+            if let Some(switch) = switch {
+                Switches::default().assign(switch).map_err(|error| format!("not a flow: {error}"))?;
             }
-            Step::Await { what, at_most } => beats.push(Beat::Await(what.clone(), *at_most)),
-            Step::Crash => beats.push(Beat::Crash),
-            Step::End => return false,
-            Step::Only { meaning: wanted, steps } => {
-                if meaning == Some(*wanted) && !play(steps, topic, meaning, beats) {
-                    return false;
+            check(steps)?;
+        }
+    }
+    Ok(())
+}
+
+/// The translation of a flow for one topic.
+struct Play<'a> {
+    world: &'a World,
+    topic: &'a str,
+    meaning: Option<Meaning>,
+    /// The random ids by their names.
+    uuids: BTreeMap<String, String>,
+    beats: Vec<Beat>,
+}
+
+impl Play<'_> {
+    /// Translates steps, after which so many steps of time are left; false if the flow ended among them.
+    fn steps(&mut self, steps: &[Step], after: f32) -> bool {
+        for (position, step) in steps.iter().enumerate() {
+            let waits =
+                steps[position + 1..].iter().map(|step| if let Step::Wait(n) = step { *n } else { 0.0 });
+            let left = after + waits.sum::<f32>();
+            match step {
+                Step::Wait(steps) => self.beats.push(Beat::Wait(*steps)),
+                Step::Emit { event, data } => {
+                    let data = self.filled(data, left);
+                    self.beats.push(Beat::Emit(Frame::new(event.as_str(), data)));
+                }
+                Step::Await { what, at_most } => {
+                    let what = self.text(what);
+                    self.beats.push(Beat::Await(what, *at_most));
+                }
+                Step::Crash => self.beats.push(Beat::Crash),
+                Step::End => return false,
+                Step::Only { meaning, switch, steps } => {
+                    let meant = meaning.is_none_or(|wanted| self.meaning == Some(wanted));
+                    let stands = switch.as_ref().is_none_or(|switch| self.world.switches.stands(switch));
+                    if meant && stands && !self.steps(steps, left) {
+                        return false;
+                    }
                 }
             }
         }
+        true
     }
-    true
-}
 
-fn filled(value: &Value, topic: &str) -> Value {
-    match value {
-        Value::String(text) => text.replace(TOPIC, topic).into(),
-        Value::Array(items) => items.iter().map(|item| filled(item, topic)).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, v)| (key.clone(), filled(v, topic))).collect(),
-        other => other.clone(),
+    fn filled(&mut self, value: &Value, left: f32) -> Value {
+        match value {
+            Value::String(text) if text == LEFT => {
+                let seconds = self.world.options.step.mul_f32(left).as_secs_f64().ceil() as u64;
+                (seconds > 0).then_some(seconds).into()
+            }
+            Value::String(text) => self.text(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.filled(item, left)).collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, v)| (key.clone(), self.filled(v, left))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        let mut text = text.replace(TOPIC, self.topic);
+        while let Some((before, rest)) = text.split_once(UUID)
+            && let Some((name, after)) = rest.split_once('}')
+        {
+            let id = self.uuids.entry(name.to_owned()).or_insert_with(|| self.world.uuid());
+            text = format!("{before}{id}{after}");
+        }
+        text
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
 
-    #[test]
-    fn meanings_choose_steps_and_may_end_the_flow() {
+    #[tokio::test]
+    async fn meanings_and_switches_choose_steps_and_may_end_the_flow() {
+        let world = World::new(Options::for_tests()).unwrap();
         let flow = Flow::read(
             r#"[{"wait": 1}, {"only": {"meaning": "fail", "steps": ["crash", "end"]}},
-            {"emit": {"event": "e", "data": {"urls": ["/{topic}"]}}}]"#,
+            {"only": {"switch": "charisma.replay=on", "steps": ["crash"]}},
+            {"emit": {"event": "e", "data": {"urls": ["/{topic}/{uuid a}", "{uuid a}", "{uuid b}"],
+            "left": "{seconds_left}"}}}, {"wait": 150}]"#,
         )
         .unwrap();
-        assert!(matches!(flow.beats("t", Some(Meaning::Fail))[..], [Beat::Wait(_), Beat::Crash]));
-        let beats = flow.beats("t", Some(Meaning::Crash));
-        let [Beat::Wait(_), Beat::Emit(frame)] = &beats[..] else { panic!("{beats:?}") };
-        assert_eq!(frame.body["urls"][0], "/t");
+        assert!(matches!(flow.beats(&world, "t", Some(Meaning::Fail))[..], [Beat::Wait(_), Beat::Crash]));
+        let beats = flow.beats(&world, "t", Some(Meaning::Crash));
+        let [Beat::Wait(_), Beat::Emit(frame), Beat::Wait(_)] = &beats[..] else { panic!("{beats:?}") };
+        let id = |n: usize| frame.body["urls"][n].as_str().unwrap().to_owned();
+        assert_eq!(id(0), format!("/t/{}", id(1)));
+        assert!(id(1).len() == 36 && id(1) != id(2));
+        assert_eq!(frame.body["left"], 2, "1.5 seconds, rounded up");
+        world.switches.set("charisma.replay", "on").unwrap();
+        assert!(matches!(flow.beats(&world, "t", None)[1], Beat::Crash));
     }
 
     #[test]
@@ -116,5 +192,7 @@ mod tests {
             Flow::read("[{\"wait\": 1},\n{\"await\": {\"what\": \"x\", \"atmost\": 1}}]").unwrap_err();
         assert!(error.contains("atmost") && error.contains("line 2"), "{error}");
         assert!(Flow::read("[{\"explode\": 1}]").unwrap_err().contains("explode"));
+        let error = Flow::read(r#"[{"only": {"switch": "saga.nothing=1", "steps": []}}]"#).unwrap_err();
+        assert!(error.contains("saga.nothing"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Charisma [charisma §1]: upload and OCR sessions, `action`/`payload` up, `type` down.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,18 +15,13 @@ use super::{Personality, default_field};
 use crate::auth::{self, Identity};
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::http::ApiError;
-use crate::hub::{Access, Beat};
+use crate::hub::Access;
 use crate::report::journal::Happening;
-use crate::scenario::flow::Flow;
 use crate::service::Service;
 use crate::switches as s;
-use crate::topic::Meaning;
 use crate::world::World;
 use crate::ws::{self, Habits, Out, Session};
 
-/// The default flow; its upload has 13 frames, within 10 to 20 [charisma §7.6].
-static FLOW: LazyLock<Flow> =
-    LazyLock::new(|| Flow::read(include_str!("charisma.flow.json")).expect("a test reads it"));
 /// What the flow waits for before it completes.
 const OCR: &str = "ocr";
 
@@ -38,18 +33,8 @@ impl Personality for Charisma {
         Router::new().route("/ws", any(connect))
     }
 
-    fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let mut beats = FLOW.beats(topic, meaning);
-        if world.switches.is(&s::CHARISMA_OCR_CONFIRM, "manual") {
-            for beat in &mut beats {
-                if let Beat::Await(what, limit) = beat
-                    && what == OCR
-                {
-                    *limit = None;
-                }
-            }
-        }
-        beats
+    fn flow(&self) -> &'static str {
+        include_str!("charisma.flow.json")
     }
 
     fn emitted(&self, _: &str, event: Option<&str>, mut data: Value) -> Result<Frame, String> {

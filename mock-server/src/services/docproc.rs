@@ -17,12 +17,11 @@ use super::{Personality, default_field};
 use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body, caller};
-use crate::hub::{Access, Beat};
+use crate::hub::Access;
 use crate::limits::Window;
 use crate::report::journal::Happening;
 use crate::service::Service;
 use crate::switches as s;
-use crate::topic::Meaning;
 use crate::world::{World, timestamp};
 
 /// The window of the limit on subscribes.
@@ -31,13 +30,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LONGEST_ID: usize = 256;
 /// The prompts of a session in the default flow.
 const PROMPTS: u64 = 4;
-/// The models that a session runs through: name, provider, milliseconds, answer.
-const MODELS: [(&str, &str, u64, &str); 3] = [
-    ("llama3.1:8b", "ollama", 1840, "An invoice of 14 March over 1,204.50 EUR."),
-    ("mistral:7b", "ollama", 1210, "Invoice, 1204.50 EUR, due in 30 days."),
-    ("gpt-4o-mini", "openai", 930, "Invoice no. 2024-117, net 30."),
-];
-
 static KIND: Kind = Kind {
     service: Service::DocProc,
     meet: |world, on, greeting| {
@@ -52,18 +44,11 @@ static KIND: Kind = Kind {
 /// The service.
 pub(crate) struct DocProc;
 
-/// A `progress` payload [docproc §3.3]: how far, how many prompts are done, how many clarifications there were.
-fn progress(status: &str, progress: u64, completed: u64, clarifications: u64) -> Value {
-    let processing = u64::from(status == "PROCESSING" && completed < PROMPTS);
-    let failed = u64::from(status == "FAILED");
-    json!({"status": status, "progress": progress,
-        "prompts": {"total": PROMPTS, "completed": completed, "processing": processing,
-            "pending": PROMPTS - completed - processing - failed, "failed": failed},
-        "hasClarifications": clarifications > 0, "clarificationCount": clarifications})
-}
-
-fn emit(name: &str, body: Value) -> Beat {
-    Beat::Emit(Frame::new(name, body))
+/// The progress of a session of which nothing has been told yet [docproc §3.3].
+fn fresh() -> Value {
+    json!({"status": "ACTIVE", "progress": 0,
+        "prompts": {"total": PROMPTS, "completed": 0, "processing": 0, "pending": PROMPTS, "failed": 0},
+        "hasClarifications": false, "clarificationCount": 0})
 }
 
 impl Personality for DocProc {
@@ -73,60 +58,8 @@ impl Personality for DocProc {
             .route("/api/wizard/session/{id}", get(session))
     }
 
-    fn flow(&self, world: &World, _: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let step = || Beat::Wait(1.0);
-        let mut beats = vec![
-            step(),
-            emit("progress", progress("ACTIVE", 0, 0, 0)),
-            step(),
-            emit("progress", progress("PROCESSING", 10, 0, 0)),
-        ];
-        for (at, (model, provider, duration, result)) in (1..).zip(MODELS) {
-            let mut told = json!({"modelName": model, "provider": provider, "status": "processing",
-                "duration": 0, "result": ""});
-            beats.extend([emit("model_result", told.clone()), step()]);
-            if at == 2 && meaning == Some(Meaning::Fail) {
-                told["status"] = "failed".into();
-                told["duration"] = duration.into();
-                told["error"] = "The model ran out of memory".into();
-                let error = json!({"error": "The model ran out of memory"});
-                beats.extend([
-                    emit("model_result", told),
-                    emit("error", error),
-                    emit("progress", progress("FAILED", 30, 1, 0)),
-                ]);
-                return beats;
-            }
-            told["status"] = "completed".into();
-            told["duration"] = duration.into();
-            told["result"] = result.into();
-            beats.extend([
-                emit("model_result", told),
-                emit("progress", progress("PROCESSING", 10 + at * 20, at, 0)),
-            ]);
-            beats.extend((at == 2 && meaning == Some(Meaning::Crash)).then_some(Beat::Crash));
-        }
-        let id = world.uuid();
-        let mut question = json!({"clarificationId": id, "question": "Is the amount with or without tax?", "status": "pending"});
-        let alone = world.switches.is(&s::DOCPROC_CLARIFICATION, "auto").then_some(1.0);
-        beats.extend([
-            emit("clarification", question.clone()),
-            emit("progress", progress("PROCESSING", 70, 3, 1)),
-            Beat::Await(id, alone),
-        ]);
-        question["status"] = "answered".into();
-        let result = json!({"documentType": "invoice", "total": 1204.5, "currency": "EUR"});
-        let mut done = progress("COMPLETED", 100, PROMPTS, 1);
-        done["hasResult"] = true.into();
-        done["result"] = result.clone();
-        beats.extend([
-            emit("clarification", question),
-            emit("progress", progress("PROCESSING", 85, 3, 1)),
-            step(),
-            emit("progress", done),
-            emit("completed", json!({"result": result})),
-        ]);
-        beats
+    fn flow(&self) -> &'static str {
+        include_str!("docproc.flow.json")
     }
 
     fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {
@@ -320,8 +253,8 @@ async fn session(
     if let Some(latest) = world.hub.state(Service::DocProc, &id).get("progress") {
         return Ok(Json(latest.clone()));
     }
-    let mut fresh = progress("ACTIVE", 0, 0, 0);
-    default_field(&mut fresh, "sessionId", id);
-    default_field(&mut fresh, "timestamp", timestamp());
-    Ok(Json(fresh))
+    let mut begun = fresh();
+    default_field(&mut begun, "sessionId", id);
+    default_field(&mut begun, "timestamp", timestamp());
+    Ok(Json(begun))
 }

@@ -8,7 +8,7 @@
 //!   [`crate::ws::knock`], decides, and then [`Knock::refuse`](crate::ws::Knock::refuse)s or
 //!   [`Knock::accept`](crate::ws::Knock::accept)s with a [`Session`](crate::ws::Session); REST handlers answer JSON
 //!   or an [`ApiError`](crate::http::ApiError);
-//! - what a topic does by itself ([`Personality::flow`]): a list of [`Beat`]s;
+//! - what a topic does by itself ([`Personality::flow`]): a file beside it, see [`crate::scenario::flow`];
 //! - how a frame made from flow or `POST /_mock/emit` becomes complete and what stays of it
 //!   ([`Personality::emitted`], [`Personality::complete`], [`Personality::absorb`]).
 //!
@@ -26,9 +26,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::connection::Frame;
-use crate::hub::Beat;
 use crate::service::Service;
-use crate::topic::Meaning;
 use crate::world::World;
 
 mod charisma;
@@ -43,8 +41,13 @@ pub(crate) trait Personality: Send + Sync {
     /// Its addresses, relative to its prefix.
     fn routes(&self) -> Router<World>;
 
-    /// What a topic does by itself from its first subscription on. Must not call the hub.
-    fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat>;
+    /// The file of its default flow: what a topic does by itself from its first subscription on.
+    fn flow(&self) -> &'static str;
+
+    /// Whether this topic never moves by itself. Must not call the hub.
+    fn is_still(&self, _world: &World, _topic: &str) -> bool {
+        false
+    }
 
     /// The frame for something a tester emits on a topic; an error says what is missing.
     fn emitted(&self, topic: &str, event: Option<&str>, data: Value) -> Result<Frame, String>;

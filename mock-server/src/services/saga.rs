@@ -14,13 +14,12 @@ use super::socketio::{Dialect, Kind, Out, Pass};
 use super::{Personality, default_field};
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, caller};
-use crate::hub::{Access, Beat};
+use crate::hub::Access;
 use crate::limits::Window;
 use crate::report::journal::Happening;
 use crate::service::Service;
 use crate::switches as s;
 use crate::sync::Locked;
-use crate::topic::Meaning;
 use crate::world::World;
 
 /// The roles that may join projects [saga §1.4].
@@ -45,46 +44,8 @@ impl Personality for Saga {
         KIND.routes().route("/api/websocket/health", get(health)).route("/api/websocket/stats", get(stats))
     }
 
-    fn flow(&self, world: &World, _: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let (story, export, interaction) = (world.uuid(), world.uuid(), world.uuid());
-        let event = |name: &str, body: Value| Beat::Emit(Frame::new(name, body));
-        let added = json!({"id": interaction, "type": "question", "content": "Which summer was that?"});
-        let updated =
-            json!({"id": interaction, "type": "question", "content": "Which summer was that, 1962?"});
-        let transcript = "We went to the lake that summer, all of us.";
-        let uploaded = json!({"id": story, "title": "The summer at the lake"});
-        let mut beats = vec![
-            Beat::Wait(1.0),
-            event("story_uploaded", json!({"story": uploaded, "uploadedBy": "Ada"})),
-            Beat::Wait(1.0),
-            event("story_processing", json!({"storyId": story})),
-            Beat::Wait(1.0),
-        ];
-        beats.extend((meaning == Some(Meaning::Crash)).then_some(Beat::Crash));
-        beats.extend([
-            event("transcript_updated", json!({"storyId": story, "transcript": transcript})),
-            Beat::Wait(1.0),
-            event("story_processed", json!({"storyId": story})),
-            Beat::Wait(1.0),
-            event("interaction_added", json!({"storyId": story, "interaction": added})),
-            Beat::Wait(1.0),
-            event("interaction_updated", json!({"storyId": story, "interaction": updated})),
-            Beat::Wait(1.0),
-            event("export_started", json!({"exportId": export})),
-        ]);
-        for progress in [25, 50, 75, 100] {
-            let told = json!({"exportId": export, "progress": progress});
-            beats.extend([Beat::Wait(1.0), event("export_progress", told)]);
-            if progress == 50 && meaning == Some(Meaning::Fail) {
-                let error = json!({"exportId": export, "error": "The book could not be laid out"});
-                beats.extend([Beat::Wait(1.0), event("export_failed", error)]);
-                return beats;
-            }
-        }
-        let url = format!("https://files.saga.example/exports/{export}.pdf");
-        let ready = json!({"exportId": export, "downloadUrl": url});
-        beats.extend([Beat::Wait(1.0), event("export_ready", ready)]);
-        beats
+    fn flow(&self) -> &'static str {
+        include_str!("saga.flow.json")
     }
 
     fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {

@@ -18,38 +18,17 @@ use super::{Personality, default_field, due_at};
 use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body};
-use crate::hub::{Access, Beat};
+use crate::hub::Access;
 use crate::limits::Window;
 use crate::report::journal::Happening;
 use crate::service::Service;
 use crate::switches as s;
 use crate::sync::Locked;
-use crate::topic::Meaning;
 use crate::world::{World, timestamp};
 use crate::ws::{self, Habits, Out, Session};
 
 const ROLES: [&str; 3] = ["therapist", "patient", "admin"];
 const MINUTE: Duration = Duration::from_secs(60);
-/// A session whose recording goes through all statuses within their ranges [therapybridge §3.3].
-const STAGES: [(&str, u8, &str); 12] = [
-    ("uploading", 0, "Uploading audio file..."),
-    ("uploading", 10, "Uploading audio file..."),
-    ("uploading", 20, "Upload complete"),
-    ("transcribing", 25, "Transcribing audio with Whisper..."),
-    ("transcribing", 35, "Transcribing audio with Whisper..."),
-    ("transcribing", 45, "Transcribing audio with Whisper..."),
-    ("transcribing", 55, "Transcribing audio with Whisper..."),
-    ("transcribed", 60, "Transcription complete"),
-    ("extracting_notes", 65, "Generating clinical notes..."),
-    ("extracting_notes", 80, "Generating clinical notes..."),
-    ("extracting_notes", 95, "Generating clinical notes..."),
-    ("processed", 100, "Session processed"),
-];
-/// How many steps each of them takes.
-const STEPS: f32 = 0.75;
-/// Where a session that fails or crashes does so: during the transcription.
-const MISHAP: usize = 6;
-
 /// The service.
 pub(crate) struct TherapyBridge;
 
@@ -58,27 +37,8 @@ impl Personality for TherapyBridge {
         Router::new().route("/api/sessions/ws/{session_id}", any(connect)).route("/api/v1/login", post(login))
     }
 
-    fn flow(&self, world: &World, _: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        let mut beats = Vec::new();
-        for (position, (status, progress, message)) in STAGES.into_iter().enumerate() {
-            beats.push(Beat::Wait(STEPS));
-            if position == MISHAP && meaning == Some(Meaning::Crash) {
-                beats.push(Beat::Crash);
-            }
-            if position == MISHAP && meaning == Some(Meaning::Fail) {
-                let last = world.switches.is(&s::THERAPYBRIDGE_FAILED_PROGRESS, "last");
-                let body = json!({"status": "failed", "message": "Processing failed",
-                    "progress": last.then_some(STAGES[MISHAP - 1].1), "error": "The audio could not be transcribed"});
-                beats.push(Beat::Emit(Frame::new("failed", body)));
-                return beats;
-            }
-            let stages = (STAGES.len() - 1 - position) as u32;
-            let left = (world.options.step.mul_f32(STEPS) * stages).as_secs_f64().ceil() as u64;
-            let body = json!({"status": status, "progress": progress, "message": message,
-                "estimated_time_remaining": (left > 0).then_some(left)});
-            beats.push(Beat::Emit(Frame::new(status, body)));
-        }
-        beats
+    fn flow(&self) -> &'static str {
+        include_str!("therapybridge.flow.json")
     }
 
     fn emitted(&self, _: &str, event: Option<&str>, mut data: Value) -> Result<Frame, String> {

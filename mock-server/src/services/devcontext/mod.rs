@@ -13,10 +13,9 @@ use super::{Personality, default_field};
 use crate::auth;
 use crate::connection::Frame;
 use crate::http::{ApiError, caller};
-use crate::hub::{Access, Beat};
+use crate::hub::Access;
 use crate::service::Service;
 use crate::switches as s;
-use crate::topic::Meaning;
 use crate::world::{World, timestamp};
 use crate::ws::{self, Habits};
 
@@ -26,9 +25,8 @@ mod talk;
 
 pub(crate) use interview::Interviews;
 
-/// The stages of an analysis, in order, with the progress they bring.
-const STAGES: [(&str, u8); 3] =
-    [("project_review", 33), ("intelligence_report", 66), ("interview_simulation", 100)];
+/// The stages of an analysis, in order.
+const STAGES: [&str; 3] = ["project_review", "intelligence_report", "interview_simulation"];
 
 /// The service.
 pub(crate) struct DevContext;
@@ -38,31 +36,13 @@ impl Personality for DevContext {
         Router::new().route("/v1/ws", any(connect)).route("/api/analysis/{analysis_id}", get(analysis))
     }
 
-    fn flow(&self, world: &World, topic: &str, meaning: Option<Meaning>) -> Vec<Beat> {
-        if world.services.devcontext.knows(topic) {
-            return Vec::new(); // an interview moves by its answers
-        }
-        if meaning == Some(Meaning::Fail) {
-            let payload = json!({"stage": STAGES[0].0, "errorCode": "REPO_NOT_FOUND", "retryable": false,
-                "errorMessage": "The repository does not exist or may not be read"});
-            return vec![Beat::Wait(1.0), Beat::Emit(frame("analysis_failed", payload))];
-        }
-        let names: Vec<_> = STAGES.iter().map(|(name, _)| *name).collect();
-        let batch = world.switches.is(&s::DEVCONTEXT_BATCH, "on");
-        let mut beats = Vec::new();
-        for (position, (stage, progress)) in STAGES.into_iter().enumerate() {
-            beats.push(Beat::Wait(2.0));
-            let done = &names[..=position];
-            let payload =
-                json!({"stage": stage, "completedStages": done, "progress": progress, "dataAvailable": true});
-            if !batch || done.len() == STAGES.len() {
-                beats.push(Beat::Emit(frame("stage_completed", payload)));
-            }
-            if position == 0 && meaning == Some(Meaning::Crash) {
-                beats.extend([Beat::Wait(0.5), Beat::Crash]);
-            }
-        }
-        beats
+    fn flow(&self) -> &'static str {
+        include_str!("flow.json")
+    }
+
+    /// An interview moves by its answers.
+    fn is_still(&self, world: &World, topic: &str) -> bool {
+        world.services.devcontext.knows(topic)
     }
 
     fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {
@@ -95,7 +75,7 @@ impl Personality for DevContext {
                         done.push(stage);
                     }
                 }
-                let all = STAGES.iter().all(|(name, _)| done.iter().any(|stage| stage == name));
+                let all = STAGES.iter().all(|name| done.iter().any(|stage| stage == name));
                 state["status"] = if all { "completed" } else { "processing" }.into();
                 state["completedStages"] = done.into();
             }

@@ -200,7 +200,7 @@ impl Talk {
         let world = self.world.clone();
         self.world.tasks.spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = world.clock.sleep_until(world.clock.now() + pause) => {}
                 () = world.shutdown.cancelled() => return,
             }
             let Some(verdict) = world.services.devcontext.evaluate(&world, &session, &answer) else { return };
