@@ -58,11 +58,25 @@ impl Identity {
 
 /// Why a token was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadToken(String);
+pub struct BadToken {
+    why: String,
+    fingerprint: Option<String>,
+}
+
+impl BadToken {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), fingerprint: None }
+    }
+
+    /// Tells two tokens apart without showing them; an empty one has none.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+}
 
 impl fmt::Display for BadToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -123,11 +137,15 @@ impl Authority {
 
     /// Who presents this token, or why it is not accepted.
     pub fn judge(&self, token: &str) -> Result<Identity, BadToken> {
-        let bad = |why: &str| BadToken(why.to_owned());
         if token.is_empty() {
-            return Err(bad("the token is empty"));
+            return Err(BadToken::new("the token is empty"));
         }
-        let fingerprint = fingerprint(token);
+        let known = fingerprint(token);
+        self.recognise(token, known.clone()).map_err(|bad| BadToken { fingerprint: Some(known), ..bad })
+    }
+
+    fn recognise(&self, token: &str, fingerprint: String) -> Result<Identity, BadToken> {
+        let bad = |why: &str| BadToken::new(why);
         if self.revoked.locked().iter().any(|known| *known == fingerprint) {
             return Err(bad("the token has been expired by a fault"));
         }
@@ -135,7 +153,7 @@ impl Authority {
             AuthMode::Verify => self.verify(token)?,
             AuthMode::Decode => dangerous::insecure_decode_claims(token)
                 .map(|claims: Claims| Claims { role: None, ..claims })
-                .map_err(|e| BadToken(format!("not a JWT with a sub: {e}")))?,
+                .map_err(|e| BadToken::new(format!("not a JWT with a sub: {e}")))?,
             AuthMode::Any => {
                 let sub = dangerous::insecure_decode_claims(token)
                     .map_or_else(|_| format!("user-{fingerprint}"), |claims: Claims| claims.sub);
@@ -176,7 +194,7 @@ impl Authority {
         rules.validate_exp = false; // judged by the caller, to the fraction of a second
         jsonwebtoken::decode(token, &self.verifying, &rules)
             .map(|data| data.claims)
-            .map_err(|e| BadToken(format!("the token does not verify: {e}")))
+            .map_err(|e| BadToken::new(format!("the token does not verify: {e}")))
     }
 }
 

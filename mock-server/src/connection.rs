@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::auth::Identity;
 use crate::faults::protocol::ProtocolFault;
+use crate::report::journal::Subject;
 use crate::service::Service;
 use crate::sync::Locked;
 use crate::wire::bundle::Wires;
@@ -130,6 +131,12 @@ impl Connection {
             tracing::warn!(connection = self.id, "a client reads too slowly and is cut off");
             self.wire.cut(Cut::Reset);
         }
+    }
+}
+
+impl From<&Connection> for Subject {
+    fn from(on: &Connection) -> Self {
+        Self { service: on.service, connection: on.id, number: on.number, user: on.user() }
     }
 }
 

@@ -88,7 +88,7 @@ fn finish(world: &World, router: Router<World>) -> Router {
             "there is nothing at {}; services are at /charisma/ws, \
              /therapybridge/api/sessions/ws/{{session_id}}, /saga/socket.io/, /docproc/socket.io/ and \
              /devcontext/v1/ws; the control API is emit, topics, confirm, faults, log, switches, connections, \
-             clock, tokens and reset, each under /_mock/",
+             flows, clock, tokens and reset, each under /_mock/",
             request.uri().path()
         ))
     };

@@ -11,11 +11,15 @@ use tokio::task::AbortHandle;
 
 use crate::auth::Identity;
 use crate::connection::{Closing, Command, Connection, Frame};
+use crate::report::journal::{Fact, Journal};
 use crate::service::Service;
 use crate::services::personality;
 use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::World;
+
+/// Topics kept that nobody has subscribed.
+const MOST_ABANDONED: usize = 1000;
 
 /// One thing that happens in a flow. A service's default flow is a list of these.
 #[derive(Debug, Clone)]
@@ -47,6 +51,8 @@ struct Topic {
     published: u64,
     subscribers: BTreeMap<u64, Arc<Connection>>,
     flow: Flow,
+    /// Its place among the abandoned ones.
+    left: Option<u64>,
     crashed: bool,
     fulfilled: BTreeSet<String>,
     news: Arc<Notify>,
@@ -80,18 +86,56 @@ pub struct TopicInfo {
 }
 
 /// All topics of all services.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hub {
-    topics: Mutex<BTreeMap<(Service, String), Topic>>,
+    topics: Mutex<Topics>,
+    journal: Journal,
 }
 
-type Topics = BTreeMap<(Service, String), Topic>;
+type Key = (Service, String);
+
+#[derive(Debug, Default)]
+struct Topics {
+    all: BTreeMap<Key, Topic>,
+    /// Those that nobody has subscribed and nobody was made the owner of, in the order they were left.
+    abandoned: BTreeMap<u64, Key>,
+    last: u64,
+}
+
+impl Topics {
+    /// Looks whether a topic is abandoned now. Who comes back soon finds it as it stands, and so does REST; of too
+    /// many the one that was left first is forgotten, and its flow ends.
+    fn settle(&mut self, key: &Key) {
+        let Some(topic) = self.all.get_mut(key) else { return };
+        let wanted = !topic.subscribers.is_empty() || topic.owner.is_some() || !topic.members.is_empty();
+        if let Some(left) = topic.left.filter(|_| wanted) {
+            topic.left = None;
+            self.abandoned.remove(&left);
+        }
+        if !wanted && topic.left.is_none() {
+            self.last += 1;
+            topic.left = Some(self.last);
+            self.abandoned.insert(self.last, key.clone());
+        }
+        while self.abandoned.len() > MOST_ABANDONED
+            && let Some((_, oldest)) = self.abandoned.pop_first()
+        {
+            if let Some(Topic { flow: Flow::Running(task), .. }) = self.all.remove(&oldest) {
+                task.abort();
+            }
+        }
+    }
+}
 
 fn at<'a>(topics: &'a mut Topics, service: Service, topic: &str) -> &'a mut Topic {
-    topics.entry((service, topic.to_owned())).or_default()
+    topics.all.entry((service, topic.to_owned())).or_default()
 }
 
 impl Hub {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self { topics: Mutex::default(), journal }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Topics> {
         self.topics.locked()
     }
@@ -110,7 +154,7 @@ impl Hub {
             _ => {}
         }
         let topics = self.lock();
-        let Some(topic) = topics.get(&(service, topic.to_owned())) else { return Access::Granted };
+        let Some(topic) = topics.all.get(&(service, topic.to_owned())) else { return Access::Granted };
         let sub = who.map(|w| w.sub.as_str());
         let theirs = topic.owner.as_deref().is_none_or(|owner| Some(owner) == sub)
             || sub.is_some_and(|sub| topic.members.contains(sub));
@@ -125,10 +169,12 @@ impl Hub {
         owner: Option<String>,
         members: BTreeSet<String>,
     ) {
+        let id = topic.to_owned();
         let mut topics = self.lock();
         let topic = at(&mut topics, service, topic);
         topic.owner = owner;
         topic.members = members;
+        topics.settle(&(service, id));
     }
 
     /// Subscribes a connection and starts the topic's flow if it is the first ever; answers the current state.
@@ -145,10 +191,8 @@ impl Hub {
         entry.subscribers.insert(who.id, who.clone());
         let meaning = Meaning::of(topic);
         if matches!(entry.flow, Flow::Idle) && meaning != Some(Meaning::Quiet) {
-            let beats = match personality(service).is_still(world, topic) {
-                true => Vec::new(),
-                false => world.flows.beats(world, service, topic, meaning),
-            };
+            let still = personality(service).is_still(world, topic);
+            let beats = if still { Vec::new() } else { world.flows.beats(world, service, topic, meaning) };
             let (world, id) = (world.clone(), topic.to_owned());
             let task = world.clone().tasks.spawn(async move {
                 tokio::select! {
@@ -158,27 +202,45 @@ impl Hub {
             });
             entry.flow = Flow::Running(task.abort_handle());
         }
-        entry.state.clone()
+        let state = entry.state.clone();
+        topics.settle(&(service, topic.to_owned()));
+        state
     }
 
     /// Ends a subscription; false if there was none.
     pub(crate) fn unsubscribe(&self, service: Service, topic: &str, who: &Connection) -> bool {
-        if let Some(topic) = self.lock().get_mut(&(service, topic.to_owned())) {
-            topic.subscribers.remove(&who.id);
+        self.part(service, topic, who, |journal| journal.add(who, Fact::Unsubscribed { topic }))
+    }
+
+    /// Takes a connection off a topic; `note` tells the journal of it before it tells of an empty room.
+    fn part(&self, service: Service, topic: &str, who: &Connection, note: impl FnOnce(&Journal)) -> bool {
+        let key = (service, topic.to_owned());
+        let mut topics = self.lock();
+        let entry = topics.all.get_mut(&key);
+        let emptied = entry
+            .is_some_and(|entry| entry.subscribers.remove(&who.id).is_some() && entry.subscribers.is_empty());
+        topics.settle(&key);
+        drop(topics);
+        let had = who.unfollow(topic);
+        if had {
+            note(&self.journal);
         }
-        who.unfollow(topic)
+        if emptied {
+            self.journal.add(who, Fact::Emptied { topic });
+        }
+        had
     }
 
     /// Ends all subscriptions of a connection.
     pub(crate) fn leave(&self, who: &Connection) {
         for topic in who.topics() {
-            self.unsubscribe(who.service, &topic, who);
+            self.part(who.service, &topic, who, |_| {});
         }
     }
 
     /// The current state of a topic, null if nothing has happened yet.
     pub(crate) fn state(&self, service: Service, topic: &str) -> Value {
-        self.lock().get(&(service, topic.to_owned())).map_or(Value::Null, |t| t.state.clone())
+        self.lock().all.get(&(service, topic.to_owned())).map_or(Value::Null, |t| t.state.clone())
     }
 
     /// Keeps the frame as current state and sends it to the subscribers, or to those of one user only.
@@ -203,6 +265,7 @@ impl Hub {
         for listener in &listeners {
             listener.send(Command::Deliver(frame.clone()));
         }
+        topics.settle(&(service, id));
         listeners.len()
     }
 
@@ -213,14 +276,16 @@ impl Hub {
         {
             task.abort();
         }
+        topics.settle(&(service, topic.to_owned()));
     }
 
     /// Lets a flow go on that waits for `what`, now or when it gets there.
     pub(crate) fn fulfil(&self, service: Service, topic: &str, what: &str) {
         let mut topics = self.lock();
-        let topic = at(&mut topics, service, topic);
-        topic.fulfilled.insert(what.to_owned());
-        topic.news.notify_waiters();
+        let entry = at(&mut topics, service, topic);
+        entry.fulfilled.insert(what.to_owned());
+        entry.news.notify_waiters();
+        topics.settle(&(service, topic.to_owned()));
     }
 
     /// What there is to tell of all topics.
@@ -235,12 +300,12 @@ impl Hub {
             running: matches!(topic.flow, Flow::Running(_)),
             state: topic.state.clone(),
         };
-        topics.iter().map(tell).collect()
+        topics.all.iter().map(tell).collect()
     }
 
     /// Forgets all topics and stops their flows; open connections stay open and lose their subscriptions.
     pub(crate) fn reset(&self) {
-        for ((_, id), topic) in std::mem::take(&mut *self.lock()) {
+        for ((_, id), topic) in std::mem::take(&mut *self.lock()).all {
             for connection in topic.subscribers.values() {
                 connection.unfollow(&id);
             }
@@ -251,7 +316,7 @@ impl Hub {
     }
 
     fn over(&self, service: Service, topic: String) {
-        if let Some(topic) = self.lock().get_mut(&(service, topic)) {
+        if let Some(topic) = self.lock().all.get_mut(&(service, topic)) {
             topic.flow = Flow::Over;
         }
     }

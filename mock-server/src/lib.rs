@@ -51,7 +51,7 @@ pub use faults::rule::{Match, Rule, RuleInfo, When};
 pub use faults::tcp::{How, TcpFault};
 pub use hub::TopicInfo;
 pub use options::{DEFAULT_SECRET, Options, OptionsError, TlsFiles};
-pub use report::journal::{Entry, Happening, Journal};
+pub use report::journal::{By, Entry, Follower, Happening, Journal};
 pub use server::{EmitError, MockServer};
 pub use service::Service;
 pub use switches::{Accepts, Switch, SwitchError, Switches};

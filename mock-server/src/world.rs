@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Authority;
+use crate::auth::{Authority, BadToken, Identity};
 use crate::clock::Clock;
-use crate::connection::Connections;
+use crate::connection::{Connection, Connections};
 use crate::console::Console;
 use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::options::{Options, OptionsError};
-use crate::report::journal::Journal;
+use crate::report::journal::{Fact, Journal};
 use crate::scenario::Flows;
 use crate::service::Service;
 use crate::services;
@@ -50,13 +50,14 @@ pub(crate) struct Parts {
 impl World {
     pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
         let random = options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let journal = Journal::default();
         Ok(Self(Arc::new(Parts {
             switches: options.switches()?,
             authority: Authority::new(options.auth, &options.jwt_secret, &options.default_role),
             connections: Connections::default(),
-            hub: Hub::default(),
+            hub: Hub::new(journal.clone()),
             faults: Faults::default(),
-            journal: Journal::default(),
+            journal,
             console: Console::new((!options.quiet).then_some(options.log)),
             clock: Clock::default(),
             flows: Flows::default(),
@@ -87,6 +88,20 @@ impl World {
             self.faults.add(self, rule.clone()).map_err(|why| OptionsError(format!("--fault: {why}")))?;
         }
         Ok(())
+    }
+
+    /// Who presents this token on a connection. That it is not accepted is noted; that it is, where it counts.
+    pub(crate) fn judge(&self, on: &Connection, token: &str) -> Result<Identity, BadToken> {
+        self.authority.judge(token).inspect_err(|bad| {
+            self.journal.add(on, Fact::AuthFailed { why: &bad.to_string(), token: bad.fingerprint() });
+        })
+    }
+
+    /// Notes that a connection's user is known now.
+    pub(crate) fn recognise(&self, on: &Connection, who: &Identity) {
+        on.recognise(who.clone());
+        self.journal.add(on, Fact::Authenticated { role: &who.role, token: &who.fingerprint });
+        self.console.tell("authenticated", on, &who.role);
     }
 
     /// The repeatable source of randomness.

@@ -33,7 +33,7 @@ use crate::faults::frame::{self, FrameFault, Piece};
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
 use crate::http::ApiError;
-use crate::report::journal::Happening;
+use crate::report::journal::{Ending, Fact};
 use crate::service::Service;
 use crate::wire::io::Cut;
 use crate::wire::listen::CameBy;
@@ -213,7 +213,7 @@ fn handshake(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
 /// Notes a refusal and answers it.
 pub(crate) fn refuse(world: &World, connection: &Connection, error: ApiError) -> Response {
     let detail = format!("{} {}", error.status.as_u16(), error.text);
-    world.journal.add(Happening::Refused, connection, None, None, &detail);
+    world.journal.add(connection, Fact::Refused { detail: &detail });
     world.console.tell("refused", connection, &detail);
     error.into_response()
 }
@@ -280,9 +280,6 @@ pub(crate) async fn put(
     Ok(())
 }
 
-/// How a connection ended, for console and journal.
-struct Ended(String);
-
 struct Carrier<'a, S> {
     world: &'a World,
     connection: &'a Arc<Connection>,
@@ -294,17 +291,17 @@ struct Carrier<'a, S> {
 impl<S: Session> Carrier<'_, S> {
     async fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
         let (world, on) = (self.world, self.connection);
-        world.journal.add(Happening::Open, on, None, None, &on.path);
+        world.journal.add(&**on, Fact::Open { detail: &on.path });
         world.console.tell("connected", on, &on.path);
-        let Err(Ended(how)) = self.carry(&mut commands).await;
-        world.journal.add(Happening::Close, on, None, None, &how);
-        world.console.tell("closed", on, &how);
+        let Err(ending) = self.carry(&mut commands).await;
+        world.journal.add(&**on, Fact::Close(&ending));
+        world.console.tell("closed", on, &ending.detail);
     }
 
     async fn carry(
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<std::convert::Infallible, Ended> {
+    ) -> Result<std::convert::Infallible, Ending> {
         let mut out = Out::default();
         self.session.opened(&mut out);
         self.carry_out(&mut out).await?;
@@ -317,7 +314,7 @@ impl<S: Session> Carrier<'_, S> {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command, &mut out).await?,
-                    None => return Err(Ended("abandoned".to_owned())),
+                    None => return Err(Ending::by_server(None, "abandoned")),
                 },
                 message = self.socket.next() => {
                     heard = Instant::now();
@@ -344,7 +341,7 @@ impl<S: Session> Carrier<'_, S> {
         }
     }
 
-    async fn obey(&mut self, command: Command, out: &mut Out) -> Result<(), Ended> {
+    async fn obey(&mut self, command: Command, out: &mut Out) -> Result<(), Ending> {
         match command {
             Command::Deliver(frame) => {
                 if frame.topic.as_deref().is_some_and(|topic| self.connection.follows(topic)) {
@@ -359,26 +356,25 @@ impl<S: Session> Carrier<'_, S> {
         Ok(())
     }
 
-    async fn hear(&mut self, message: Option<Result<Message, WsError>>, out: &mut Out) -> Result<(), Ended> {
+    async fn hear(&mut self, message: Option<Result<Message, WsError>>, out: &mut Out) -> Result<(), Ending> {
         match message {
             Some(Ok(Message::Text(text))) if text.len() > self.habits.max_message => self.too_big(out),
             Some(Ok(Message::Binary(bytes))) if bytes.len() > self.habits.max_message => self.too_big(out),
             Some(Ok(Message::Text(text))) => self.handle(&text, out).await?,
             Some(Ok(Message::Binary(bytes))) => {
                 let detail = format!("{} bytes", bytes.len());
-                self.world.journal.add(Happening::In, self.connection, Some("(binary)"), None, &detail);
+                let fact = Fact::In { kind: "(binary)", topic: None, text: &detail };
+                self.world.journal.add(&**self.connection, fact);
                 self.session.binary(out);
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Pong(_))) => self.world.journal.add(&**self.connection, Fact::Pong),
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => {
-                let how = frame.map_or_else(
-                    || "by the client, without a code".to_owned(),
-                    |frame| format!("by the client, {} {}", u16::from(frame.code), frame.reason),
-                );
+                let close = frame.as_ref().map(|frame| (u16::from(frame.code), frame.reason.as_str()));
                 // The answer to the close frame is written while reading on.
                 let _ =
                     timeout(CLOSE_LIMIT, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
-                return Err(Ended(how));
+                return Err(Ending::by_client(close));
             }
             Some(Err(WsError::Utf8(_))) => {
                 return Err(self.close(&Closing::new(1007, "Invalid UTF-8")).await);
@@ -389,27 +385,29 @@ impl<S: Session> Carrier<'_, S> {
                     tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
                 );
                 if lost {
-                    return Err(Ended("lost, without a close frame".to_owned()));
+                    return Err(Ending::lost("lost, without a close frame"));
                 }
                 return Err(self.close(&Closing::new(1002, &error.to_string())).await);
             }
             Some(Err(WsError::Capacity(_))) => {
                 return Err(self.close(&Closing::new(1009, "Message too big")).await);
             }
-            Some(Err(error)) => return Err(Ended(format!("lost, {error}"))),
-            None => return Err(Ended("lost".to_owned())),
+            Some(Err(error)) => return Err(Ending::lost(format!("lost, {error}"))),
+            None => return Err(Ending::lost("lost")),
         }
         Ok(())
     }
 
     fn too_big(&self, out: &mut Out) {
-        self.world.journal.add(Happening::In, self.connection, Some("(too big)"), None, "");
+        let fact = Fact::In { kind: "(too big)", topic: None, text: "" };
+        self.world.journal.add(&**self.connection, fact);
         out.close(1009, "Message too big");
     }
 
-    async fn handle(&mut self, text: &str, out: &mut Out) -> Result<(), Ended> {
+    async fn handle(&mut self, text: &str, out: &mut Out) -> Result<(), Ending> {
         let (kind, topic) = head(text);
-        self.world.journal.add(Happening::In, self.connection, Some(&kind), topic.as_deref(), text);
+        let fact = Fact::In { kind: &kind, topic: topic.as_deref(), text };
+        self.world.journal.add(&**self.connection, fact);
         let faults = &self.world.faults;
         let plan = faults.at_message(self.world, When::In, self.connection, topic.as_deref(), &kind);
         sleep(plan.delay).await;
@@ -427,7 +425,7 @@ impl<S: Session> Carrier<'_, S> {
         Ok(())
     }
 
-    async fn carry_out(&mut self, out: &mut Out) -> Result<(), Ended> {
+    async fn carry_out(&mut self, out: &mut Out) -> Result<(), Ending> {
         while let Some(act) = out.0.pop_front() {
             match act {
                 Act::Send(frame) => self.send(&frame).await?,
@@ -437,7 +435,7 @@ impl<S: Session> Carrier<'_, S> {
         Ok(())
     }
 
-    async fn send(&mut self, frame: &Frame) -> Result<(), Ended> {
+    async fn send(&mut self, frame: &Frame) -> Result<(), Ending> {
         let topic = frame.topic.as_deref();
         let plan = self.world.faults.at_message(self.world, When::Out, self.connection, topic, &frame.kind);
         sleep(plan.delay).await;
@@ -446,42 +444,44 @@ impl<S: Session> Carrier<'_, S> {
         }
         let text = plan.instead.unwrap_or_else(|| frame.body.to_string());
         for _ in 0..plan.copies {
-            self.world.journal.add(Happening::Out, self.connection, Some(&frame.kind), topic, &text);
+            let fact = Fact::Out { kind: &frame.kind, topic, text: &text };
+            self.world.journal.add(&**self.connection, fact);
             self.write(Message::text(text.as_str()), &plan.frames).await?;
         }
         Ok(())
     }
 
-    async fn ping(&mut self) -> Result<(), Ended> {
+    async fn ping(&mut self) -> Result<(), Ending> {
         let plan = self.world.faults.at_control(self.world, When::Out, self.connection, "(ping)");
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
         }
         for _ in 0..plan.copies {
+            self.world.journal.add(&**self.connection, Fact::Ping);
             self.write(Message::Ping(Vec::new().into()), &plan.frames).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, message: Message, faults: &[FrameFault]) -> Result<(), Ended> {
-        put(&mut self.socket, message, faults).await.map_err(|error| Ended(format!("lost, {error}")))
+    async fn write(&mut self, message: Message, faults: &[FrameFault]) -> Result<(), Ending> {
+        put(&mut self.socket, message, faults).await.map_err(|error| Ending::lost(format!("lost, {error}")))
     }
 
-    async fn end(&mut self, end: End) -> Ended {
+    async fn end(&mut self, end: End) -> Ending {
         match end {
             End::Close(closing) => self.close(&closing).await,
             End::Cut(cut) => self.cut(cut, "cut"),
         }
     }
 
-    fn cut(&self, cut: Cut, why: &str) -> Ended {
+    fn cut(&self, cut: Cut, why: &str) -> Ending {
         self.connection.wire.give_up(cut);
-        Ended(format!("{why}, {}", if cut == Cut::Fin { "FIN" } else { "RST" }))
+        Ending::by_server(None, format!("{why}, {}", if cut == Cut::Fin { "FIN" } else { "RST" }))
     }
 
     /// Sends the close frame and waits a little for the peer's.
-    async fn close(&mut self, closing: &Closing) -> Ended {
+    async fn close(&mut self, closing: &Closing) -> Ending {
         let cut = (0..=closing.reason.len().min(LONGEST_REASON))
             .rev()
             .find(|&i| closing.reason.is_char_boundary(i));
@@ -493,7 +493,7 @@ impl<S: Session> Carrier<'_, S> {
             }
         };
         let _ = timeout(CLOSE_LIMIT, goodbye).await;
-        Ended(format!("{} {reason}", closing.code))
+        Ending::by_server(Some(closing.code), format!("{} {reason}", closing.code))
     }
 }
 

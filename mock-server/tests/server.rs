@@ -12,10 +12,69 @@ use common::{Client, End, get, http, post, soon, start, subscribe};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use sio::Sio;
-use steadfast_mock_server::{AuthMode, Happening, MockServer, Options, Service, TlsFiles};
+use steadfast_mock_server::{AuthMode, By, Happening, MockServer, Options, Service, TlsFiles};
 use tokio::net::TcpStream;
 
 const C: Service = Service::Charisma;
+
+#[tokio::test]
+async fn time_passes_for_flows_on_command() {
+    let server = start(Options { step: Duration::from_secs(3600), ..Options::for_tests() }).await;
+    let (status, clock) = post(&server, "/_mock/clock", json!({"stopped": true})).await;
+    assert_eq!((status, &clock["stopped"]), (200, &json!(true)));
+    let flow = json!([{"wait": 2}, {"emit": {"event": "session_status", "data": {"id": "{topic}"}}}]);
+    let ask = json!({"service": "charisma", "topic": "t1", "flow": flow});
+    assert_eq!(post(&server, "/_mock/flows", ask).await.0, 200);
+    let mut client = Client::of(&server, Service::Charisma, "u1").await;
+    client.say(subscribe("t1")).await;
+    client.until("/type", "subscribed").await;
+    server.advance(Duration::from_secs(3600));
+    assert!(client.silent_for(Duration::from_millis(30)).await);
+    post(&server, "/_mock/clock", json!({"advance": "1h"})).await;
+    assert_eq!(client.json().await["id"], "t1");
+    let wrong = json!({"service": "charisma", "flow": [{"wiat": 2}]});
+    let (status, body) = post(&server, "/_mock/flows", wrong).await;
+    assert!(status == 400 && body["error"].as_str().unwrap().contains("wiat"), "{body}");
+}
+
+#[tokio::test]
+async fn rooms_that_were_left_are_noted_and_forgotten_when_there_are_too_many() {
+    let server = start(Options::for_tests()).await;
+    let mut client = Client::of(&server, Service::Charisma, "u1").await;
+    server.own(Service::Charisma, "owned", Some("u1"), &[]);
+    for n in 0..1100 {
+        let topic = format!("quiet-{n}");
+        client.say(subscribe(&topic)).await;
+        client.until("/type", "subscribed").await;
+        client.say(json!({"action": "unsubscribe", "payload": {"sessionId": topic}})).await;
+        client.until("/type", "unsubscribed").await;
+    }
+    let emptied = server.journal().after(0, |entry| entry.what == Happening::Emptied);
+    assert_eq!((emptied.len(), emptied[0].topic.as_deref()), (1100, Some("quiet-0")));
+    let topics: Vec<_> = server.topics().into_iter().map(|topic| topic.topic).collect();
+    assert_eq!(topics.len(), 1001);
+    assert!(topics.contains(&"owned".to_owned()) && topics.contains(&"quiet-1099".to_owned()));
+    assert!(!topics.contains(&"quiet-0".to_owned()));
+}
+
+#[tokio::test]
+async fn the_journal_tells_tokens_apart_and_who_ended_a_connection() {
+    let server = start(Options::for_tests()).await;
+    let url = |token: &str| format!("{}?token={token}", server.socket_url(Service::Charisma, ""));
+    for _ in 0..2 {
+        assert_eq!(Client::try_open(&url("nonsense"), &[]).await.err().unwrap().0, 401);
+    }
+    let failed = server.journal().after(0, |entry| entry.what == Happening::AuthFailed);
+    assert!(failed.len() == 2 && failed[0].token.is_some() && failed[0].token == failed[1].token);
+    let mut client = Client::open(&url(&server.token("u1"))).await;
+    client.0.close(None).await.unwrap();
+    let end = soon(server.journal().wait_for(|entry| entry.what == Happening::Close)).await;
+    assert_eq!((end.by, end.code), (Some(By::Client), None));
+    let known = server.journal().after(0, |entry| entry.what == Happening::Authenticated);
+    assert!(known[0].token.is_some() && known[0].token != failed[0].token);
+    let all = get(&server, "/_mock/log").await.1.to_string();
+    assert!(!all.contains("nonsense"), "{all}");
+}
 
 #[tokio::test]
 async fn answers_carry_cross_origin_headers_and_preflights_are_answered() {
@@ -101,10 +160,10 @@ async fn the_log_has_every_frame_in_both_directions_and_filters() {
     let (_, connections) = get(&server, "/_mock/connections").await;
     assert_eq!((&connections[0]["user"], &connections[0]["topics"]), (&json!("u1"), &json!(["quiet-1"])));
     drop(client);
-    soon(server.journal().wait_for(|e| e.what == Happening::Close)).await;
+    soon(server.journal().wait_for(|e| e.what == Happening::Emptied)).await;
     let (_, log) = get(&server, "/_mock/log?service=charisma").await;
     let happenings: Vec<_> = log.as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
-    assert_eq!(happenings, ["open", "authenticated", "in", "subscribed", "out", "close"]);
+    assert_eq!(happenings, ["open", "authenticated", "in", "subscribed", "out", "close", "emptied"]);
     let (_, log) = get(&server, "/_mock/log?what=out&type=subscribed&topic=quiet-1&user=u1").await;
     assert_eq!(log.as_array().unwrap().len(), 1);
     assert!(log[0]["detail"].as_str().unwrap().contains("Subscribed to session updates"));

@@ -9,6 +9,7 @@
 //! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
+//! | `POST flows` | `{service, topic?, flow}` | `{replaced}` |
 //! | `GET`, `POST clock` | `{advance?, stopped?}` | `{now, stopped}`, milliseconds since the start |
 //! | `POST tokens` | `{sub, role?, ttl?}` | `{token, expires_in}` |
 //! | `POST reset` | | everything as at the start, connections left open |
@@ -29,6 +30,7 @@ use crate::faults::span;
 use crate::http::{ApiError, body};
 use crate::hub::TopicInfo;
 use crate::report::journal::{Entry, Happening};
+use crate::scenario::flow::Flow;
 use crate::server::emit as emit_to;
 use crate::service::Service;
 use crate::services::personality;
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> Router<World> {
         .route("/log", get(log))
         .route("/switches", get(switches).post(set_switches))
         .route("/connections", get(connections))
+        .route("/flows", post(set_flow))
         .route("/clock", get(clock).post(set_clock))
         .route("/tokens", post(token))
         .route("/reset", post(reset))
@@ -54,9 +57,9 @@ pub(crate) fn routes() -> Router<World> {
 /// Which methods an address of the control API has.
 pub(crate) fn methods(path: &str) -> Option<&'static str> {
     Some(match path.strip_prefix("/_mock/")? {
-        "emit" | "confirm" | "tokens" | "reset" => "POST",
+        "emit" | "confirm" | "flows" | "tokens" | "reset" => "POST",
         "log" | "connections" => "GET",
-        "topics" | "switches" => "GET or POST",
+        "topics" | "switches" | "clock" => "GET or POST",
         "faults" => "GET, POST or DELETE",
         one if one.starts_with("faults/") => "DELETE",
         _ => return None,
@@ -212,6 +215,22 @@ async fn set_switches(State(world): State<World>, bytes: Bytes) -> Answer {
 
 async fn connections(State(world): State<World>) -> Json<Vec<ConnectionInfo>> {
     Json(world.connections.info())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFlow {
+    service: Service,
+    topic: Option<String>,
+    flow: Value,
+}
+
+/// Puts a flow in the place of the service's default one, for one topic or for all.
+async fn set_flow(State(world): State<World>, bytes: Bytes) -> Answer {
+    let ask: NewFlow = body(&bytes)?;
+    let flow = Flow::read(&ask.flow.to_string()).map_err(ApiError::bad)?;
+    world.flows.replace(ask.service, ask.topic.as_deref(), flow);
+    Ok(Json(json!({"replaced": ask.topic.map_or("all", |_| "one")})))
 }
 
 async fn clock(State(world): State<World>) -> Json<Value> {

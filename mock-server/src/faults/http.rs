@@ -52,7 +52,7 @@ pub(crate) struct UpgradePlan {
 }
 
 /// The plan of these actions, all of which fit an upgrade.
-pub(super) fn plan(actions: &[Action]) -> UpgradePlan {
+pub(super) fn plan<'a>(actions: impl Iterator<Item = &'a Action>) -> UpgradePlan {
     let mut plan = UpgradePlan::default();
     for action in actions {
         match action {

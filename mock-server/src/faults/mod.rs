@@ -23,7 +23,7 @@ use crate::faults::frame::FrameFault;
 use crate::faults::http::UpgradePlan;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, RuleInfo, When};
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::sync::Locked;
 use crate::wire::bundle::Wires;
@@ -92,7 +92,7 @@ impl Faults {
         if info.rule.place() == When::Now {
             let concerned = world.connections.which(|c| concerns(&info.rule.matching, c));
             for connection in concerned.iter().take(info.rule.times.map_or(usize::MAX, |n| n as usize)) {
-                note(world, connection, &info.rule.action);
+                note(world, connection, info.id, &info.rule.action);
                 at_once(world, connection, &info.rule.action);
                 info.matched += 1;
                 info.applied += 1;
@@ -118,8 +118,8 @@ impl Faults {
         self.rules.locked().iter().map(|rule| rule.info.clone()).collect()
     }
 
-    /// The actions that are due at this place, in the order of their rules.
-    fn actions(&self, world: &World, when: When, scene: Scene<'_>) -> Vec<Action> {
+    /// The actions that are due at this place with their rules' numbers, in the order of the rules.
+    fn actions(&self, world: &World, when: When, scene: Scene<'_>) -> Vec<(u64, Action)> {
         let mut rules = self.rules.locked();
         if rules.is_empty() {
             return Vec::new();
@@ -127,14 +127,17 @@ impl Faults {
         let now = world.clock.now();
         let due = rules.iter_mut().filter_map(|rule| {
             let fits = rule.info.rule.place() == when && rule.fits(scene, now);
-            fits.then(|| rule.fire()).flatten()
+            if !fits {
+                return None;
+            }
+            rule.fire().map(|action| (rule.info.id, action))
         });
         due.collect()
     }
 
     /// Asked for each TCP connection that is accepted, before TLS. Carries the actions out at once.
     pub(crate) fn at_accept(&self, world: &World, service: Option<Service>, wire: &Wire) {
-        for action in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
+        for (_, action) in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
             if let Action::Tcp(fault) = action {
                 fault.apply(&Wires::new(wire.clone()));
             }
@@ -148,8 +151,10 @@ impl Faults {
         let topic = on.path.rsplit('/').next().filter(|_| on.service == Service::TherapyBridge);
         let scene = Scene { on: Some(on), topic, kind: Some(transport), ..Scene::default() };
         let actions = self.actions(world, When::Upgrade, scene);
-        actions.iter().for_each(|action| note(world, on, action));
-        http::plan(&actions)
+        for (rule, action) in &actions {
+            note(world, on, *rule, action);
+        }
+        http::plan(actions.iter().map(|(_, action)| action))
     }
 
     /// Asked for each message, `when` in or out, just before it is handled or written.
@@ -179,8 +184,8 @@ impl Faults {
             frames: Vec::new(),
             answers: Vec::new(),
         };
-        for action in self.actions(world, when, scene) {
-            note(world, on, &action);
+        for (rule, action) in self.actions(world, when, scene) {
+            note(world, on, rule, &action);
             match action {
                 Action::Tcp(fault) => match fault.end() {
                     Some(end) => plan.end = Some(end),
@@ -222,9 +227,9 @@ impl InForce {
     }
 }
 
-fn note(world: &World, on: &Connection, action: &Action) {
+fn note(world: &World, on: &Connection, rule: u64, action: &Action) {
     let text = serde_json::to_string(action).unwrap_or_default();
-    world.journal.add(Happening::Fault, on, None, None, &text);
+    world.journal.add(on, Fact::Fault { rule, action: &text });
 }
 
 /// Whether a connection as a whole is concerned.

@@ -1,13 +1,13 @@
 //! The journal: what every connection did and every frame in both directions, bounded.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::connection::Connection;
 use crate::service::Service;
 use crate::sync::Locked;
 
@@ -17,9 +17,11 @@ const MOST_ENTRIES: usize = 20_000;
 const MOST_BYTES: usize = 16 << 20;
 /// Bytes of one frame's text kept.
 const MOST_TEXT: usize = 64 << 10;
+/// Bytes of a type or a topic kept.
+const MOST_NAME: usize = 1 << 10;
 
 /// What an entry tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Happening {
     /// A realtime connection was opened.
@@ -27,18 +29,102 @@ pub enum Happening {
     /// A realtime connection was refused; `detail` begins with the HTTP status, or with the service's code if it had
     /// been opened for that.
     Refused,
-    /// A user was recognised.
+    /// A session went over from long-polling to WebSocket.
+    Upgraded,
+    /// A user was recognised; `token` says by which token.
     Authenticated,
+    /// A token was not accepted; `token` says which.
+    AuthFailed,
     /// A topic was subscribed.
     Subscribed,
+    /// A subscription was refused.
+    Denied,
+    /// A subscription was ended by the client.
+    Unsubscribed,
+    /// The last subscription of a topic ended.
+    Emptied,
     /// A frame from the client.
     In,
     /// A frame to the client.
     Out,
-    /// A fault was applied; `detail` says which.
+    /// A WebSocket ping to the client.
+    Ping,
+    /// A WebSocket pong from the client.
+    Pong,
+    /// A fault was applied; `detail` says which, `rule` by which rule.
     Fault,
-    /// The connection is over; `detail` has code and reason.
+    /// The connection is over; `detail` has code and reason, `by` says who ended it.
     Close,
+}
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The client, in good order.
+    Client,
+    /// This server, in good order or not.
+    Server,
+    /// Nobody in good order: the connection was lost.
+    Loss,
+}
+
+/// What has happened, with what belongs to it. The one way into the journal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fact<'a> {
+    Open { detail: &'a str },
+    Refused { detail: &'a str },
+    Upgraded,
+    Authenticated { role: &'a str, token: &'a str },
+    AuthFailed { why: &'a str, token: Option<&'a str> },
+    Subscribed { topic: &'a str },
+    Denied { topic: &'a str, code: &'a str },
+    Unsubscribed { topic: &'a str },
+    Emptied { topic: &'a str },
+    In { kind: &'a str, topic: Option<&'a str>, text: &'a str },
+    Out { kind: &'a str, topic: Option<&'a str>, text: &'a str },
+    Ping,
+    Pong,
+    Fault { rule: u64, action: &'a str },
+    Close(&'a Ending),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) by: By,
+    pub(crate) code: Option<u16>,
+    pub(crate) detail: String,
+}
+
+impl Ending {
+    /// By the client's close frame, perhaps without a code.
+    pub(crate) fn by_client(close: Option<(u16, &str)>) -> Self {
+        let detail = match close {
+            None => "by the client, without a code".to_owned(),
+            Some((code, reason)) => format!("by the client, {code} {reason}"),
+        };
+        Self { by: By::Client, code: close.map(|(code, _)| code), detail }
+    }
+
+    /// By this server's close frame, or below it.
+    pub(crate) fn by_server(code: Option<u16>, detail: impl Into<String>) -> Self {
+        Self { by: By::Server, code, detail: detail.into() }
+    }
+
+    /// By nobody.
+    pub(crate) fn lost(detail: impl Into<String>) -> Self {
+        Self { by: By::Loss, code: None, detail: detail.into() }
+    }
+}
+
+/// Whom an entry is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) service: Service,
+    pub(crate) connection: u64,
+    pub(crate) number: u64,
+    pub(crate) user: Option<String>,
 }
 
 /// One line of the journal.
@@ -63,7 +149,7 @@ pub struct Entry {
     /// A frame's message type or event name.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The topic concerned.
+    /// The topic concerned, cut at 1 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// A frame's text as on the wire, cut at 64 KiB; for the rest, what there is to say.
@@ -71,6 +157,77 @@ pub struct Entry {
     /// How many bytes `detail` would have, where it is cut. On the wire nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_from: Option<usize>,
+    /// The code of the close frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Who ended the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+    /// Tells two tokens apart without showing them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The number of the rule that was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
+}
+
+impl Entry {
+    fn new(seq: u64, Subject { service, connection, number, user }: Subject, fact: Fact<'_>) -> Self {
+        use Happening as H;
+        let (what, kind, topic, detail) = match fact {
+            Fact::Open { detail } => (H::Open, None, None, detail),
+            Fact::Refused { detail } => (H::Refused, None, None, detail),
+            Fact::Upgraded => (H::Upgraded, None, None, ""),
+            Fact::Authenticated { role, .. } => (H::Authenticated, None, None, role),
+            Fact::AuthFailed { why, .. } => (H::AuthFailed, None, None, why),
+            Fact::Subscribed { topic } => (H::Subscribed, None, Some(topic), ""),
+            Fact::Denied { topic, code } => (H::Denied, None, Some(topic), code),
+            Fact::Unsubscribed { topic } => (H::Unsubscribed, None, Some(topic), ""),
+            Fact::Emptied { topic } => (H::Emptied, None, Some(topic), ""),
+            Fact::In { kind, topic, text } => (H::In, Some(kind), topic, text),
+            Fact::Out { kind, topic, text } => (H::Out, Some(kind), topic, text),
+            Fact::Ping => (H::Ping, None, None, ""),
+            Fact::Pong => (H::Pong, None, None, ""),
+            Fact::Fault { action, .. } => (H::Fault, None, None, action),
+            Fact::Close(ending) => (H::Close, None, None, ending.detail.as_str()),
+        };
+        let (mut code, mut by, mut token, mut rule) = (None, None, None, None);
+        match fact {
+            Fact::Authenticated { token: by_it, .. } => token = Some(by_it.to_owned()),
+            Fact::AuthFailed { token: shown, .. } => token = shown.map(str::to_owned),
+            Fact::Fault { rule: number, .. } => rule = Some(number),
+            Fact::Close(ending) => (code, by) = (ending.code, Some(ending.by)),
+            _ => {}
+        }
+        Self {
+            seq,
+            at: SystemTime::now(),
+            what,
+            service,
+            connection,
+            number,
+            user,
+            kind: kind.map(|kind| cut(kind, MOST_NAME)),
+            topic: topic.map(|topic| cut(topic, MOST_NAME)),
+            detail: cut(detail, MOST_TEXT),
+            cut_from: (detail.len() > MOST_TEXT).then_some(detail.len()),
+            code,
+            by,
+            token,
+            rule,
+        }
+    }
+
+    /// The bytes of its texts.
+    fn bytes(&self) -> usize {
+        let names = [&self.user, &self.kind, &self.topic];
+        self.detail.len() + names.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let end = (0..=text.len().min(most)).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    text[..end].to_owned()
 }
 
 fn as_rfc3339<S: serde::Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
@@ -84,82 +241,141 @@ struct Pages {
     last: u64,
 }
 
-/// The bounded record; readers ask by sequence number and can wait for more.
+/// The bounded record; readers ask by sequence number and can wait for more. A cheap handle.
+#[derive(Debug, Clone, Default)]
+pub struct Journal(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct Journal {
+struct Shared {
     pages: Mutex<Pages>,
     last: watch::Sender<u64>,
 }
 
-impl Default for Journal {
+impl Default for Shared {
     fn default() -> Self {
         Self { pages: Mutex::default(), last: watch::Sender::new(0) }
     }
 }
 
 impl Journal {
-    /// Adds an entry about a connection.
-    pub(crate) fn add(
-        &self,
-        what: Happening,
-        on: &Connection,
-        kind: Option<&str>,
-        topic: Option<&str>,
-        detail: &str,
-    ) {
-        let cut = (0..=detail.len().min(MOST_TEXT)).rev().find(|&i| detail.is_char_boundary(i)).unwrap_or(0);
-        let mut pages = self.pages.locked();
+    /// Adds an entry.
+    pub(crate) fn add(&self, subject: impl Into<Subject>, fact: Fact<'_>) {
+        let subject = subject.into();
+        let mut pages = self.0.pages.locked();
         pages.last += 1;
-        let entry = Entry {
-            seq: pages.last,
-            at: SystemTime::now(),
-            what,
-            service: on.service,
-            connection: on.id,
-            number: on.number,
-            user: on.user(),
-            kind: kind.map(str::to_owned),
-            topic: topic.map(str::to_owned),
-            detail: detail[..cut].to_owned(),
-            cut_from: (cut < detail.len()).then_some(detail.len()),
-        };
-        pages.bytes += cut;
+        let entry = Entry::new(pages.last, subject, fact);
+        pages.bytes += entry.bytes();
         pages.entries.push_back(entry);
         while pages.entries.len() > MOST_ENTRIES || pages.bytes > MOST_BYTES {
-            let gone = pages.entries.pop_front().map_or(0, |entry| entry.detail.len());
+            let gone = pages.entries.pop_front().map_or(0, |entry| entry.bytes());
             pages.bytes -= gone;
         }
         let last = pages.last;
         drop(pages);
-        self.last.send_replace(last);
+        // Two writers may come here in the other order.
+        self.0.last.send_if_modified(|told| last > std::mem::replace(told, last.max(*told)));
+    }
+
+    /// The sequence number of the latest entry, 0 before the first.
+    pub fn last(&self) -> u64 {
+        self.0.pages.locked().last
     }
 
     /// The entries after a sequence number that are still kept and fit, oldest first.
     pub fn after(&self, seq: u64, fits: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-        let pages = self.pages.locked();
-        pages.entries.iter().filter(|e| e.seq > seq && fits(e)).cloned().collect()
+        let pages = self.0.pages.locked();
+        let from = pages.entries.partition_point(|e| e.seq <= seq);
+        pages.entries.range(from..).filter(|e| fits(e)).cloned().collect()
+    }
+
+    /// Reads on from a sequence number: from 0 all that is kept, from [`Journal::last`] only what comes.
+    pub fn follow(&self, seq: u64) -> Follower {
+        Follower { journal: self.clone(), news: self.0.last.subscribe(), seen: seq, missed: 0 }
     }
 
     /// Waits for the first entry that fits, from the beginning of what is kept.
     pub async fn wait_for(&self, fits: impl Fn(&Entry) -> bool) -> Entry {
-        let mut news = self.last.subscribe();
-        let mut seen = 0;
+        let mut follower = self.follow(0);
         loop {
-            let last = *news.borrow_and_update();
-            if let Some(entry) = self.after(seen, &fits).into_iter().next() {
+            if let Some(entry) = follower.next().await.into_iter().find(&fits) {
                 return entry;
-            }
-            seen = last;
-            if news.changed().await.is_err() {
-                std::future::pending::<()>().await;
             }
         }
     }
 
     /// Forgets all entries; numbers go on.
     pub(crate) fn reset(&self) {
-        let mut pages = self.pages.locked();
+        let mut pages = self.0.pages.locked();
         pages.entries.clear();
         pages.bytes = 0;
+    }
+}
+
+/// A reader of the journal that keeps its own place.
+#[derive(Debug)]
+pub struct Follower {
+    journal: Journal,
+    news: watch::Receiver<u64>,
+    seen: u64,
+    missed: u64,
+}
+
+impl Follower {
+    /// Waits for entries that it has not answered yet, and answers all of them, oldest first; at least one. Giving the
+    /// wait up loses none.
+    pub async fn next(&mut self) -> Vec<Entry> {
+        loop {
+            self.news.borrow_and_update();
+            let entries = self.journal.after(self.seen, |_| true);
+            if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+                self.missed += first.seq - self.seen - 1;
+                self.seen = last.seq;
+                return entries;
+            }
+            // The journal it holds has the sender.
+            let _ = self.news.changed().await;
+        }
+    }
+
+    /// How many entries went by unread, because it came too late for them or they were forgotten by a reset.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject {
+        Subject { service: Service::Saga, connection: 1, number: 1, user: None }
+    }
+
+    #[tokio::test]
+    async fn a_follower_answers_everything_once_and_counts_what_it_missed() {
+        let journal = Journal::default();
+        let mut all = journal.follow(0);
+        journal.add(subject(), Fact::Ping);
+        let mut later = journal.follow(journal.last());
+        journal.add(subject(), Fact::Pong);
+        let words = |entries: Vec<Entry>| entries.into_iter().map(|e| e.what).collect::<Vec<_>>();
+        assert_eq!(words(all.next().await), [Happening::Ping, Happening::Pong]);
+        assert_eq!(words(later.next().await), [Happening::Pong]);
+        for _ in 0..MOST_ENTRIES + 5 {
+            journal.add(subject(), Fact::Ping);
+        }
+        assert_eq!((all.next().await.len(), all.missed()), (MOST_ENTRIES, 5));
+    }
+
+    #[test]
+    fn all_that_is_kept_is_bounded() {
+        let journal = Journal::default();
+        let long = "x".repeat(1 << 20);
+        for _ in 0..600 {
+            journal.add(subject(), Fact::In { kind: &long, topic: Some(&long), text: &long });
+        }
+        let entries = journal.after(0, |_| true);
+        assert!(entries.iter().map(Entry::bytes).sum::<usize>() <= MOST_BYTES && entries.len() > 200);
+        assert_eq!(entries[0].topic.as_ref().map(String::len), Some(MOST_NAME));
     }
 }

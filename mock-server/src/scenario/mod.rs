@@ -16,12 +16,14 @@ use flow::Flow;
 
 /// The flows in use: those that were given, and else each service's default one.
 #[derive(Debug, Default)]
-pub(crate) struct Flows(Mutex<BTreeMap<(Service, Option<String>), Arc<Flow>>>);
+pub(crate) struct Flows(Mutex<Given>);
+
+/// By service and, if it is for one only, by topic.
+type Given = BTreeMap<(Service, Option<String>), Arc<Flow>>;
 
 impl Flows {
     /// Puts a flow in the place of a service's default one, for one topic or for all that have none of their own.
     /// Topics whose flow has begun keep theirs.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the scenario files' entrance"))]
     pub(crate) fn replace(&self, service: Service, topic: Option<&str>, flow: Flow) {
         self.0.locked().insert((service, topic.map(str::to_owned)), Arc::new(flow));
     }

@@ -16,7 +16,7 @@ use crate::auth::{self, Identity};
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::http::ApiError;
 use crate::hub::Access;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::switches as s;
 use crate::world::World;
@@ -80,7 +80,7 @@ async fn connect(
         Err(refusal) => return refusal,
     };
     let token = auth::bearer(request.headers()).map(str::to_owned).or(ask.token);
-    let who = match token.map(|token| world.authority.judge(&token)).transpose() {
+    let who = match token.map(|token| world.judge(&knock.connection, &token)).transpose() {
         Ok(who) => who,
         Err(why) => return knock.refuse(&world, ApiError::unauthorized(why.to_string())),
     };
@@ -145,15 +145,13 @@ impl Talk {
         if self.world.switches.is(&s::CHARISMA_SECOND_CONNECTION, "replace") {
             others.iter().filter(|c| c.id != self.on.id).for_each(|c| c.send(Command::Replace));
         }
-        self.on.recognise(who.clone());
-        self.world.journal.add(Happening::Authenticated, &self.on, None, None, &who.role);
-        self.world.console.tell("authenticated", &self.on, &who.role);
+        self.world.recognise(&self.on, &who);
         self.who = Some(who);
         self.patience = None;
     }
 
     fn authenticate(&mut self, token: &str, out: &mut Out) {
-        match self.world.authority.judge(token) {
+        match self.world.judge(&self.on, token) {
             Ok(who) => {
                 let other = self.world.connections.of_user(Service::Charisma, &who.sub);
                 let occupied = other.iter().any(|c| c.id != self.on.id);
@@ -178,11 +176,12 @@ impl Talk {
             Access::Denied => Some(("FORBIDDEN", "This session belongs to another user")),
         };
         if let Some((code, message)) = refusal {
+            self.world.journal.add(&*self.on, Fact::Denied { topic: session, code });
             self.world.console.tell("refused", &self.on, &format!("{session}: {code}"));
             return out.send(failure(Some(session), code, message));
         }
         let state = self.world.hub.subscribe(&self.world, Service::Charisma, session, &self.on);
-        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(session), "");
+        self.world.journal.add(&*self.on, Fact::Subscribed { topic: session });
         self.world.console.tell("subscribed", &self.on, session);
         let body =
             json!({"type": "subscribed", "sessionId": session, "message": "Subscribed to session updates"});

@@ -19,7 +19,7 @@ use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body, caller};
 use crate::hub::Access;
 use crate::limits::Window;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::switches as s;
 use crate::world::{World, timestamp};
@@ -99,12 +99,13 @@ impl Talk {
             Access::Granted => None,
         };
         if let Some(text) = refusal {
+            self.world.journal.add(&*self.on, Fact::Denied { topic: session, code: text });
             self.world.console.tell("refused", &self.on, &format!("{session}: {text}"));
             let body = json!({"sessionId": session, "error": text, "timestamp": timestamp()});
             return out.send(Frame::new("error", body).about(session));
         }
         self.world.hub.subscribe(&self.world, Service::DocProc, session, &self.on);
-        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(session), "");
+        self.world.journal.add(&*self.on, Fact::Subscribed { topic: session });
         self.world.console.tell("subscribed", &self.on, session);
         let body = json!({"sessionId": session, "timestamp": timestamp()});
         out.send(Frame::new("subscribed", body).about(session));

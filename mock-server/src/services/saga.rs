@@ -16,7 +16,7 @@ use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, caller};
 use crate::hub::Access;
 use crate::limits::Window;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::switches as s;
 use crate::sync::Locked;
@@ -121,6 +121,8 @@ impl Talk {
             (_, Access::Granted) => None,
         };
         if let Some(message) = refusal {
+            let fact = Fact::Denied { topic: project, code: "PROJECT_ACCESS_DENIED" };
+            self.world.journal.add(&*self.on, fact);
             self.world.console.tell("refused", &self.on, &format!("{project}: PROJECT_ACCESS_DENIED"));
             let mut error = failure("PROJECT_ACCESS_DENIED", &message);
             if self.world.switches.is(&s::SAGA_REFUSAL_ID, "on") {
@@ -129,7 +131,7 @@ impl Talk {
             return out.send(error.about(project));
         }
         self.world.hub.subscribe(&self.world, Service::Saga, project, &self.on);
-        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(project), "");
+        self.world.journal.add(&*self.on, Fact::Subscribed { topic: project });
         self.world.console.tell("subscribed", &self.on, project);
         out.send(Frame::new("joined_project", json!({"projectId": project})).about(project));
     }

@@ -20,7 +20,7 @@ use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, body};
 use crate::hub::Access;
 use crate::limits::Window;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::switches as s;
 use crate::sync::Locked;
@@ -126,9 +126,9 @@ impl Refusal {
     }
 }
 
-fn judge(world: &World, session: &str, token: Option<&str>) -> Result<Identity, Refusal> {
+fn judge(world: &World, on: &Connection, session: &str, token: Option<&str>) -> Result<Identity, Refusal> {
     let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)?;
-    let who = world.authority.judge(token).map_err(|_| Refusal::BadToken)?;
+    let who = world.judge(on, token).map_err(|_| Refusal::BadToken)?;
     if who.sub.starts_with("inactive-") {
         return Err(Refusal::BadToken);
     }
@@ -172,7 +172,7 @@ async fn connect(
         Ok(knock) => knock,
         Err(refusal) => return refusal,
     };
-    let verdict = judge(&world, &session, ask.token.as_deref());
+    let verdict = judge(&world, &knock.connection, &session, ask.token.as_deref());
     match &verdict {
         Ok(who) => {
             if let Some(error) = over_limit(&world, &who.sub) {
@@ -231,14 +231,14 @@ impl Session for Talk {
         let who = match &self.verdict {
             Ok(who) => who,
             Err(why) => {
+                self.world.journal.add(&*self.on, Fact::Denied { topic: &self.session, code: why.reason() });
                 self.world.console.tell("refused", &self.on, why.reason());
                 return out.close(1008, why.reason());
             }
         };
-        self.world.journal.add(Happening::Authenticated, &self.on, None, None, &who.role);
-        self.world.console.tell("authenticated", &self.on, &who.role);
+        self.world.recognise(&self.on, who);
         let state = self.world.hub.subscribe(&self.world, Service::TherapyBridge, &self.session, &self.on);
-        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(&self.session), "");
+        self.world.journal.add(&*self.on, Fact::Subscribed { topic: &self.session });
         self.world.console.tell("subscribed", &self.on, &self.session);
         if let Some(status) = state.get("status").and_then(Value::as_str) {
             let frame = Frame::new(status, state.clone()).about(self.session.as_str());

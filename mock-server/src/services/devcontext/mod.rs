@@ -116,7 +116,7 @@ async fn connect(
         token
     });
     let token = auth::bearer(request.headers()).map(str::to_owned).or(ask.token).or(by_protocol);
-    let who = match token.map(|token| world.authority.judge(&token)).transpose() {
+    let who = match token.map(|token| world.judge(&knock.connection, &token)).transpose() {
         Ok(who) => who,
         Err(why) => return knock.refuse(&world, ApiError::unauthorized(why.to_string())),
     };

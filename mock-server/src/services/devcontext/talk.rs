@@ -13,7 +13,7 @@ use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
 use crate::hub::Access;
 use crate::limits::Window;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::services::due_at;
 use crate::switches as s;
@@ -71,9 +71,7 @@ impl Talk {
     }
 
     fn recognised(&mut self, who: Identity) {
-        self.on.recognise(who.clone());
-        self.world.journal.add(Happening::Authenticated, &self.on, None, None, &who.role);
-        self.world.console.tell("authenticated", &self.on, &who.role);
+        self.world.recognise(&self.on, &who);
         self.who = Some(who);
         self.patience = None;
     }
@@ -140,7 +138,7 @@ impl Talk {
     }
 
     fn authenticate(&mut self, token: &str, id: Option<&str>, out: &mut Out) {
-        match self.world.authority.judge(token) {
+        match self.world.judge(&self.on, token) {
             Ok(who) => {
                 self.recognised(who);
                 if self.world.switches.is(&s::DEVCONTEXT_AUTHENTICATED, "on") {
@@ -162,9 +160,11 @@ impl Talk {
     }
 
     fn subscribe(&self, analysis: &str, id: Option<&str>) -> Result<Frame, Error<'static>> {
-        self.access(analysis)?;
+        self.access(analysis).inspect_err(|(code, ..)| {
+            self.world.journal.add(&*self.on, Fact::Denied { topic: analysis, code });
+        })?;
         let state = self.world.hub.subscribe(&self.world, D, analysis, &self.on);
-        self.world.journal.add(Happening::Subscribed, &self.on, None, Some(analysis), "");
+        self.world.journal.add(&*self.on, Fact::Subscribed { topic: analysis });
         self.world.console.tell("subscribed", &self.on, analysis);
         let payload = json!({"analysisId": analysis, "currentStatus": status(&state),
             "completedStages": completed(&state)});

@@ -20,7 +20,7 @@ use crate::faults::End;
 use crate::faults::frame::FrameFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
-use crate::report::journal::Happening;
+use crate::report::journal::{By, Ending, Fact};
 use crate::wire::io::{Cut, Wire};
 use crate::world::World;
 
@@ -55,14 +55,14 @@ pub(super) struct Settings {
 
 /// How a session ended.
 struct Ended {
-    how: String,
+    ending: Ending,
     /// The client broke the protocol: a POST that did it is answered 400.
     rude: bool,
 }
 
 impl Ended {
-    fn new(how: impl Into<String>) -> Self {
-        Self { how: how.into(), rude: false }
+    fn new(ending: Ending) -> Self {
+        Self { ending, rude: false }
     }
 }
 
@@ -106,11 +106,11 @@ impl Session {
     /// Carries the session from its open packet to its end.
     pub(super) async fn run(mut self) {
         let how = format!("{} ({})", self.on.path, self.line.name());
-        self.world.journal.add(Happening::Open, &self.on, None, None, &how);
+        self.world.journal.add(&*self.on, Fact::Open { detail: &how });
         self.world.console.tell("connected", &self.on, &how);
-        let Err(ended) = self.carry().await;
-        self.world.journal.add(Happening::Close, &self.on, None, None, &ended.how);
-        self.world.console.tell("closed", &self.on, &ended.how);
+        let Err(Ended { ending, .. }) = self.carry().await;
+        self.world.journal.add(&*self.on, Fact::Close(&ending));
+        self.world.console.tell("closed", &self.on, &ending.detail);
     }
 
     async fn carry(&mut self) -> Result<std::convert::Infallible, Ended> {
@@ -152,12 +152,14 @@ impl Session {
     async fn handle(&mut self, happened: Happened, out: &mut Out) -> Result<(), Ended> {
         match happened {
             Happened::In(Incoming::Item(item)) => self.take_in(item, out).await,
-            Happened::In(Incoming::Gone(how)) => Err(Ended::new(how)),
+            Happened::In(Incoming::Gone(ending)) => Err(Ended::new(ending)),
             Happened::In(Incoming::Wrong(closing)) => Err(self.close(Some(&closing)).await),
             Happened::Probed(message) => self.probed(message).await,
             Happened::Asked(Some(ask)) => self.asked(ask, out).await,
             Happened::Told(Some(command)) => self.obey(command, out).await,
-            Happened::Asked(None) | Happened::Told(None) => Err(Ended::new("abandoned")),
+            Happened::Asked(None) | Happened::Told(None) => {
+                Err(Ended::new(Ending::by_server(None, "abandoned")))
+            }
             Happened::Due => self.due(out).await,
             Happened::Shutdown => {
                 self.layer.farewell(out);
@@ -171,8 +173,9 @@ impl Session {
         let now = Instant::now();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.pong_due) {
-            let ended = self.close(None).await;
-            return Err(Ended::new(format!("ping timeout, {}", ended.how)));
+            let Ended { mut ending, rude } = self.close(None).await;
+            ending.detail = format!("ping timeout, {}", ending.detail);
+            return Err(Ended { ending, rude });
         }
         if is_due(self.next_ping) {
             // A ping that a fault loses is none that must be answered: only the client shall notice.
@@ -263,7 +266,8 @@ impl Session {
         };
         match (text, &mut self.line) {
             ("2probe", Line::Polling(polling)) if !probe.confirmed => {
-                self.world.journal.add(Happening::In, &self.on, Some("(probe)"), None, text);
+                let fact = Fact::In { kind: "(probe)", topic: None, text };
+                self.world.journal.add(&*self.on, fact);
                 probe.confirmed = true;
                 polling.noop_at = polling.is_waited_for().then(Instant::now);
                 let plan = self.world.faults.at_message(&self.world, When::Out, &self.on, None, "(probe)");
@@ -273,18 +277,21 @@ impl Session {
                 }
                 let answer = plan.instead.unwrap_or_else(|| "3probe".to_owned());
                 for _ in 0..plan.copies {
-                    self.world.journal.add(Happening::Out, &self.on, Some("(probe)"), None, &answer);
+                    let fact = Fact::Out { kind: "(probe)", topic: None, text: &answer };
+                    self.world.journal.add(&*self.on, fact);
                     probe.say(&answer).await;
                 }
                 self.probe = Some(probe);
             }
             ("5", Line::Polling(polling)) if probe.confirmed => {
-                self.world.journal.add(Happening::In, &self.on, Some("(upgrade)"), None, text);
+                let fact = Fact::In { kind: "(upgrade)", topic: None, text };
+                self.world.journal.add(&*self.on, fact);
                 polling.release();
                 self.line.flush(&self.on, self.settings.max_payload);
                 let left = self.line.take_outbox();
                 self.on.wire.join(probe.wire);
                 self.line = Line::WebSocket(probe.socket);
+                self.world.journal.add(&*self.on, Fact::Upgraded);
                 for item in left {
                     self.write(item, &[]).await?;
                 }
@@ -301,7 +308,7 @@ impl Session {
             Item::Binary(bytes) => (Heard::Noop, format!("{} bytes", bytes.len())),
         };
         let kind = if matches!(item, Item::Text(_)) { heard.kind() } else { "(binary)" };
-        self.world.journal.add(Happening::In, &self.on, Some(kind), heard.topic(), &text);
+        self.world.journal.add(&*self.on, Fact::In { kind, topic: heard.topic(), text: &text });
         let plan = self.world.faults.at_message(&self.world, When::In, &self.on, heard.topic(), kind);
         sleep(plan.delay).await;
         if let Some(end) = plan.end {
@@ -356,14 +363,14 @@ impl Session {
         }
         let text = plan.instead.unwrap_or_else(|| parcel.text.clone());
         for _ in 0..plan.copies {
-            self.world.journal.add(Happening::Out, &self.on, Some(&parcel.kind), topic, &text);
+            self.world.journal.add(&*self.on, Fact::Out { kind: &parcel.kind, topic, text: &text });
             self.write(Item::Text(text.clone()), &plan.frames).await?;
         }
         Ok(plan.copies > 0)
     }
 
     async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<(), Ended> {
-        self.line.write(item, faults).await.map_err(Ended::new)
+        self.line.write(item, faults).await.map_err(|how| Ended::new(Ending::lost(how)))
     }
 
     async fn end(&mut self, end: End) -> Ended {
@@ -371,7 +378,8 @@ impl Session {
             End::Close(closing) => self.close(Some(&closing)).await,
             End::Cut(cut) => {
                 self.on.wire.give_up(cut);
-                Ended::new(format!("cut, {}", if cut == Cut::Fin { "FIN" } else { "RST" }))
+                let how = format!("cut, {}", if cut == Cut::Fin { "FIN" } else { "RST" });
+                Ended::new(Ending::by_server(None, how))
             }
         }
     }
@@ -389,7 +397,7 @@ impl Session {
                 self.line.flush(&self.on, self.settings.max_payload);
             }
         }
-        Ended::new("by the client, 1")
+        Ended::new(Ending { by: By::Client, code: None, detail: "by the client, 1".to_owned() })
     }
 
     /// Ends the transport: a WebSocket by a close frame, polling by the engine's `1`, for which the next GET is
@@ -416,6 +424,7 @@ impl Session {
                 line.flush(on, settings.max_payload);
             }
         }
-        Ended::new(closing.map_or_else(|| "closed".to_owned(), |c| format!("{} {}", c.code, c.reason)))
+        let how = closing.map_or_else(|| "closed".to_owned(), |c| format!("{} {}", c.code, c.reason));
+        Ended::new(Ending::by_server(closing.map(|c| c.code), how))
     }
 }

@@ -14,7 +14,7 @@ use crate::auth::Identity;
 use crate::connection::{Closing, Connection, Frame};
 use crate::faults::End;
 use crate::faults::protocol::ProtocolFault;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::world::World;
 
 /// What a service does on a connection. Plain state without I/O: it is told what happened and answers through [`Out`].
@@ -93,13 +93,11 @@ pub(crate) struct Pass {
 impl Pass {
     /// Looks at a token and remembers whose it is.
     pub(crate) fn show(&mut self, world: &World, on: &Connection, token: &str) -> Result<(), &'static str> {
-        match world.authority.judge(token) {
+        match world.judge(on, token) {
             Ok(who) => {
                 let left = who.expires.and_then(|end| end.duration_since(SystemTime::now()).ok());
                 self.ends = left.map(|left| Instant::now() + left);
-                on.recognise(who.clone());
-                world.journal.add(Happening::Authenticated, on, None, None, &who.role);
-                world.console.tell("authenticated", on, &who.role);
+                world.recognise(on, &who);
                 self.who = Some(who);
                 Ok(())
             }
@@ -110,7 +108,7 @@ impl Pass {
     /// Notes that somebody has not been let in; answers the code for it [saga §1.2.3].
     pub(crate) fn refuse(world: &World, on: &Connection, why: &str) -> &'static str {
         world.console.tell("refused", on, why);
-        world.journal.add(Happening::Refused, on, None, None, &format!("AUTH_FAILED {why}"));
+        world.journal.add(on, Fact::Refused { detail: &format!("AUTH_FAILED {why}") });
         "AUTH_FAILED"
     }
 

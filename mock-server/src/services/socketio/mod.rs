@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::auth;
 use crate::connection::{Command, Connection};
 use crate::http::ApiError;
-use crate::report::journal::Happening;
+use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::switches::Switch;
 use crate::sync::Locked;
@@ -309,7 +309,7 @@ impl Visit {
 
     fn refuse(&self, on: &Connection, refusal: Refusal) -> Response {
         let detail = format!("400 {}", refusal.message());
-        self.world.journal.add(Happening::Refused, on, None, None, &detail);
+        self.world.journal.add(on, Fact::Refused { detail: &detail });
         self.world.console.tell("refused", on, &detail);
         refusal.into_response()
     }

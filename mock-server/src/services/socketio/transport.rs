@@ -18,6 +18,7 @@ use super::packet::{Item, to_payload};
 use super::refusal::Refusal;
 use crate::connection::{Closing, Connection};
 use crate::faults::frame::FrameFault;
+use crate::report::journal::Ending;
 use crate::wire::io::Wire;
 use crate::world::World;
 use crate::ws;
@@ -77,8 +78,8 @@ pub(super) enum Line {
 /// What the transport tells.
 pub(super) enum Incoming {
     Item(Item),
-    /// It is over; the text says how.
-    Gone(String),
+    /// It is over.
+    Gone(Ending),
     /// It must be closed like this.
     Wrong(Closing),
 }
@@ -96,7 +97,7 @@ impl Line {
         match self {
             Line::Polling(Polling { waiting: Some(waiting), .. }) => {
                 waiting.answer.closed().await;
-                Incoming::Gone("lost, a GET was given up by its client".to_owned())
+                Incoming::Gone(Ending::lost("lost, a GET was given up by its client"))
             }
             Line::Polling(_) => std::future::pending().await,
             Line::WebSocket(socket) => loop {
@@ -151,7 +152,7 @@ impl Line {
 
 /// The next message, unless it is one that means nothing.
 async fn hear(socket: &mut Socket, limit: usize) -> Option<Incoming> {
-    let gone = |how: String| Some(Incoming::Gone(how));
+    let gone = |ending| Some(Incoming::Gone(ending));
     let wrong = |code, reason: &str| Some(Incoming::Wrong(Closing::new(code, reason)));
     match socket.next().await {
         Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) if message.len() > limit => {
@@ -163,19 +164,17 @@ async fn hear(socket: &mut Socket, limit: usize) -> Option<Incoming> {
         Some(Ok(Message::Close(frame))) => {
             // The answer to the close frame is written while reading on.
             let _ = timeout(CLOSE_LIMIT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
-            gone(frame.map_or_else(
-                || "by the client, without a code".to_owned(),
-                |frame| format!("by the client, {} {}", u16::from(frame.code), frame.reason),
-            ))
+            let close = frame.as_ref().map(|frame| (u16::from(frame.code), frame.reason.as_str()));
+            gone(Ending::by_client(close))
         }
         Some(Err(WsError::Utf8(_))) => wrong(1007, "Invalid UTF-8"),
         Some(Err(WsError::Capacity(_))) => wrong(1009, "Message too big"),
         Some(Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
-            gone("lost, without a close frame".to_owned())
+            gone(Ending::lost("lost, without a close frame"))
         }
         Some(Err(WsError::Protocol(error))) => wrong(1002, &error.to_string()),
-        Some(Err(error)) => gone(format!("lost, {error}")),
-        None => gone("lost".to_owned()),
+        Some(Err(error)) => gone(Ending::lost(format!("lost, {error}"))),
+        None => gone(Ending::lost("lost")),
     }
 }
 
