@@ -69,6 +69,19 @@ pub(crate) fn targets(targets: &[&str]) -> Result<(), String> {
     must(&mut program("rustup", ["target", "add"].iter().chain(&missing)))
 }
 
+/// Installs the source of Rust's standard library, for a build of it.
+pub(crate) fn rust_source() -> Result<(), String> {
+    if which("rustup").is_none() {
+        return Err("rustup is missing, which installs the source of the standard library".into());
+    }
+    let installed = output(&mut program("rustup", ["component", "list", "--installed"]))?;
+    if installed.lines().any(|line| line == "rust-src") {
+        return Ok(());
+    }
+    println!("installing the source of Rust's standard library");
+    must(&mut program("rustup", ["component", "add", "rust-src"]))
+}
+
 /// The packages that a folder's lock file names.
 pub(crate) fn node_modules(folder: &Path) -> Result<(), String> {
     tools(&[NODE, NPM])?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::shell::{Session, cargo, program, root, target_folder};
+use crate::shell::{Session, cargo, must, program, root, target_folder};
 use crate::{demo_web, needs};
 
 const PACKAGE: &str = "sdk-wasm/npm";
@@ -43,6 +43,25 @@ pub(crate) fn tarball() -> PathBuf {
     root().join("target/npm").join(concat!("steadfast-", env!("CARGO_PKG_VERSION"), ".tgz"))
 }
 
+/// The module, with a standard library that is built for it: a small one, that stops where it would panic with words.
+/// Where such a build can't be had the usual one does the same and is a tenth larger.
+fn module(session: &mut Session) -> bool {
+    let build = || {
+        cargo(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "steadfast-wasm"])
+    };
+    let lean = needs::rust_source().and_then(|()| {
+        let flags = "-Zunstable-options -Cpanic=immediate-abort -Zfmt-debug=none -Zlocation-detail=none";
+        let mut lean = build();
+        lean.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=optimize_for_size"]);
+        must(lean.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags))
+    });
+    if lean.is_ok() {
+        return true;
+    }
+    println!("the standard library can't be built here; the module is built with the one there is");
+    session.run(&mut build()).is_some()
+}
+
 pub(crate) fn build(session: &mut Session, options: &[&str]) -> bool {
     let Some(target) = session.check(target_folder()) else { return false };
     if session.check(needs::targets(&["wasm32-unknown-unknown"])).is_none()
@@ -50,9 +69,7 @@ pub(crate) fn build(session: &mut Session, options: &[&str]) -> bool {
     {
         return false;
     }
-    let module =
-        cargo(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "steadfast-wasm"]);
-    if session.run(&mut { module }).is_none() {
+    if !module(session) {
         return false;
     }
     let mut bundle = program("node", ["build.mjs"]);

@@ -198,8 +198,14 @@ const READERS: &[&str] = &[
 ];
 
 const PRELUDE: &str = r"
+let lastStatus: string | undefined;
+let lastStatusNumber = 0;
+
 function status(name: string | undefined): number {
-  return name === undefined ? 0 : (statuses.get(name) ?? 255);
+  // Most frames say what the one before said, and comparing is cheaper than looking up.
+  if (name === lastStatus) return lastStatusNumber;
+  lastStatus = name;
+  return (lastStatusNumber = name === undefined ? 0 : (statuses.get(name) ?? 255));
 }
 
 const none: unknown[] = [];

@@ -43,6 +43,10 @@ interface Pending {
 
 /** What is known of a topic that somebody follows. */
 interface Topic {
+  /** Empty when nobody follows it any more. */
+  name: string;
+  /** The topic whose frame came after the last of this one's. */
+  next: Topic | undefined;
   /** Replaced, never changed. */
   targets: readonly Target[];
   slot: Slot | undefined;
@@ -177,7 +181,7 @@ export class Driver {
   /** One more wants to hear of a topic. */
   follow(name: string, target: Target): void {
     let topic = this.#topics.get(name);
-    if (!topic) this.#topics.set(name, (topic = { targets: [], slot: undefined, raw: undefined, snapshot: undefined, fresh: false }));
+    if (!topic) this.#topics.set(name, (topic = { name, next: undefined, targets: [], slot: undefined, raw: undefined, snapshot: undefined, fresh: false }));
     topic.targets = [...topic.targets, target];
     this.#lastName = '';
   }
@@ -189,6 +193,7 @@ export class Driver {
     topic.targets = topic.targets.filter((own) => own !== target);
     if (topic.targets.length > 0) return;
     this.#topics.delete(name);
+    topic.name = '';
     this.#lastName = '';
   }
 
@@ -264,7 +269,15 @@ export class Driver {
   /** A topic that somebody follows; the last one that was asked for is remembered. */
   #followed(name: string | undefined): Topic | undefined {
     if (name === undefined) return undefined;
-    if (name !== this.#lastName) this.#lastTopic = this.#topics.get((this.#lastName = name));
+    const last = this.#lastTopic;
+    if (name !== this.#lastName) {
+      // Topics tend to speak in turns: what followed this one the last time is tried before it is looked up.
+      const next = last?.next;
+      const found = next !== undefined && next.name === name ? next : this.#topics.get(name);
+      if (last) last.next = found;
+      this.#lastName = name;
+      this.#lastTopic = found;
+    }
     return this.#lastTopic;
   }
 

@@ -22,24 +22,24 @@ function fields(json: string): Fields {
 
 type Pick = (p: Picked, kind: number, v: Fields) => void;
 
-/** The number of a kind; the last name that was asked is remembered. */
-function finder(kinds: Map<string, number>): (name: string) => number {
+/** Sets a frame's name and kind. The last name is remembered, and used again: comparing it with itself costs nothing. */
+function finder(kinds: Map<string, number>): (p: Picked, name: string) => void {
   let last = '';
   let number = 0;
-  return (name) => {
+  return (p, name) => {
     if (name !== last) {
       last = name;
       number = kinds.get(name) ?? 0;
     }
-    return number;
+    p.name = last;
+    p.kind = number;
   };
 }
 
 const charismaKind = finder(generated.charismaKinds);
 const charisma: Reader = (p, frame) => {
   const v = fields(frame);
-  p.name = needText(v.type, 'type');
-  p.kind = charismaKind(p.name);
+  charismaKind(p, needText(v.type, 'type'));
   generated.charisma(p, p.kind, v);
   p.data = v;
   p.message = true;
@@ -73,8 +73,7 @@ const devcontext: Reader = (p, frame) => {
     p.data = v;
     return;
   }
-  p.name = needText(v.type, 'type');
-  p.kind = devcontextKind(p.name);
+  devcontextKind(p, needText(v.type, 'type'));
   if (p.kind) {
     generated.devcontext(p, p.kind, v);
     p.data = v.payload;
@@ -184,8 +183,7 @@ function socketio(kinds: Map<string, number>, pick: Pick): Reader {
     }
     const list = parse(json);
     if (!Array.isArray(list)) throw new Unreadable("expected an array that begins with the event's name");
-    p.name = needText(list[0], "the event's name");
-    p.kind = find(p.name);
+    find(p, needText(list[0], "the event's name"));
     p.data = list[1];
     p.message = true;
     if (p.kind) pick(p, p.kind, p.kind === 9 ? empty : (object(list[1], 'the argument') ?? empty));

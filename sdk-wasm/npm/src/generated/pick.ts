@@ -2,8 +2,14 @@
 
 import { type Fields, type Picked, flag, instant, needList, needObject, needText, number, object, present, text } from '../envelope.js';
 
+let lastStatus: string | undefined;
+let lastStatusNumber = 0;
+
 function status(name: string | undefined): number {
-  return name === undefined ? 0 : (statuses.get(name) ?? 255);
+  // Most frames say what the one before said, and comparing is cheaper than looking up.
+  if (name === lastStatus) return lastStatusNumber;
+  lastStatus = name;
+  return (lastStatusNumber = name === undefined ? 0 : (statuses.get(name) ?? 255));
 }
 
 const none: unknown[] = [];
