@@ -157,6 +157,13 @@ impl Machine {
         }
         if !ready && stats.frames_in == 0 && failed(WhyKind::Network) + failed(WhyKind::Timeout) > 0 {
             hints.push("It has never connected: check the URL, the port, the firewall and, in a browser, the server's CORS settings");
+            // Without the answer's status a refusal looks like a dead line.
+            if let (false, Some(token)) = (self.caps.http_status, &self.tokens.current) {
+                hints.push(match token.expires_at {
+                    None => "The token is no JWT with an expiry: a server that wants one refuses it, and a browser is not told",
+                    Some(_) => "A server may refuse the token or the URL's path, and a browser is not told: ask it outside of a browser",
+                });
+            }
         }
         if failed(WhyKind::Flapping) > 0 || self.links.values().any(|link| link.backoff.flapping()) {
             hints.push("Connections open and close at once: the token may be missing or invalid, the topic may not exist, or the user may not see it");

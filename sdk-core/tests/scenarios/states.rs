@@ -88,6 +88,18 @@ fn the_services_known_symptoms_have_their_hints() {
     let mut world = World::dev(Service::Saga).server(Server::Refuses(DisconnectReason::Network("no".into())));
     world.subscribe("p1").at(5_000);
     assert!(hints(&world).contains("never connected") && hints(&world).contains("CORS"));
+    assert!(!hints(&world).contains("browser is not told"), "a native host is told");
+    for (provider, hint) in
+        [(Provider::Same("abc"), "no JWT"), (Provider::Fresh(3_600_000), "may refuse the token")]
+    {
+        let refuses = Server::Refuses(DisconnectReason::Closed { code: 1006, reason: String::new() });
+        let mut world = World::browser(Service::Charisma).server(refuses).provider(provider);
+        world.subscribe("s1").at(1_500);
+        assert!(hints(&world).contains(hint), "{}", hints(&world));
+        world.server = Server::Obedient;
+        world.at(60_000);
+        assert!(!hints(&world).contains(hint), "{}", hints(&world));
+    }
     let mut world = World::dev(Service::TherapyBridge).server(Server::Closes(1008, "whatever"));
     world.subscribe("s1").at(100_000);
     assert!(hints(&world).contains("open and close at once"));
