@@ -42,10 +42,10 @@ function words(state: ConnectionState, now: number): string {
       return state.downMs > 0 && state.attempts > 1 ? `Back at attempt ${state.attempts}` : 'The line is open';
     case 'waiting': {
       const seconds = Math.max(0, (state.until - now) / 1000).toFixed(1);
-      return `Next attempt in ${seconds} s. ${state.why.text}`;
+      return `Next attempt in ${seconds} s`;
     }
     case 'displaced':
-      return 'Another connection has taken this place';
+      return 'Its place is taken';
     case 'failed':
       return `${state.why.text}. ${state.why.help}`;
     case 'idle':
