@@ -115,6 +115,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `native` (default) | the client, on tokio and rustls |
+//! | `web` | the client in a browser, for `wasm32-unknown-unknown`; without the default features |
 //! | `typed` (default) | every message as a struct, and the reader; `messages` |
 //! | `schema` | JSON Schema of every message |
 //! | `uniffi` | the records as `UniFFI` has them |
@@ -135,12 +136,12 @@
 
 extern crate alloc;
 
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", feature = "web"))]
 pub mod client;
 pub mod command;
 pub mod config;
 mod dialect;
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", feature = "web"))]
 pub mod driver;
 pub mod envelope;
 pub mod event;

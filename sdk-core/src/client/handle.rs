@@ -11,6 +11,8 @@ use crate::driver::Platform;
 use crate::driver::ring::Ring;
 use crate::driver::run::Driver;
 use crate::driver::shared::{Clock, Shared};
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+use crate::driver::web::{self, Web};
 use crate::event::ConnectionState;
 use crate::io::{Input, Reachability, Secret, Token, Visibility};
 use crate::machine::{Diagnosis, Machine, Stats};
@@ -40,8 +42,24 @@ impl Handle {
         Self::with_platform(options, crate::driver::native::Native::new(native, runtime)?)
     }
 
+    /// Makes a client in a browser: in a page or in a worker. It opens nothing yet, and follows the network and the
+    /// page's visibility by itself.
+    #[cfg(all(feature = "web", target_arch = "wasm32"))]
+    pub fn new(options: Options) -> Result<Self, ConfigError> {
+        let (handle, driver) = Self::prepare(options, Web)?;
+        let watched = web::watching(Arc::downgrade(&handle.shared), driver);
+        Web.spawn(watched);
+        Ok(handle)
+    }
+
     /// Makes a client on any host.
     pub fn with_platform<P: Platform + Clone>(options: Options, platform: P) -> Result<Self, ConfigError> {
+        let (handle, driver) = Self::prepare(options, platform.clone())?;
+        platform.spawn(driver);
+        Ok(handle)
+    }
+
+    fn prepare<P: Platform + Clone>(options: Options, platform: P) -> Result<(Self, Driver<P>), ConfigError> {
         let Options { mut config, ring_events, ring_bytes, log_frames, provider, .. } = options;
         if config.seed == 0 {
             config.seed = random_seed();
@@ -56,9 +74,7 @@ impl Handle {
         let clock: Arc<dyn Clock> = Arc::new(platform.clone());
         let shared = Shared::new(machine, Ring::new(ring_events, ring_bytes), clock, log_frames);
         let handle = Self::of(&shared);
-        let spawner = platform.clone();
-        spawner.spawn(Driver::new(platform, shared, provider));
-        Ok(handle)
+        Ok((handle, Driver::new(platform, shared, provider)))
     }
 
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
@@ -219,7 +235,15 @@ impl core::fmt::Debug for Handle {
     }
 }
 
+/// Where delays begin at random: different in every client of every page.
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+fn random_seed() -> u64 {
+    // The standard library has no randomness here.
+    (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64 | 1
+}
+
 /// Where delays begin at random: different in every client of every process.
+#[cfg(not(all(feature = "web", target_arch = "wasm32")))]
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish() | 1

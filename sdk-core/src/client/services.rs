@@ -85,11 +85,11 @@ pub struct Client<S> {
 }
 
 impl<S: TypedService> Client<S> {
-    /// Makes a client on the tokio runtime this is called in. It opens nothing yet. The options must be of this service.
+    /// Makes a client, as [`Handle::new`] does. It opens nothing yet. The options must be of this service.
     ///
     /// # Panics
-    /// Outside a tokio runtime with I/O and time.
-    #[cfg(feature = "native")]
+    /// Natively, outside a tokio runtime with I/O and time.
+    #[cfg(any(feature = "native", all(feature = "web", target_arch = "wasm32")))]
     pub fn new(options: Options) -> Result<Self, ConfigError> {
         if options.config.service != S::SERVICE {
             return Err(ConfigError::new(
@@ -103,8 +103,8 @@ impl<S: TypedService> Client<S> {
     /// Makes a client with the service's defaults and a token that stays the same.
     ///
     /// # Panics
-    /// Outside a tokio runtime with I/O and time.
-    #[cfg(feature = "native")]
+    /// Natively, outside a tokio runtime with I/O and time.
+    #[cfg(any(feature = "native", all(feature = "web", target_arch = "wasm32")))]
     pub fn connect_to(endpoint: crate::Endpoint, token: impl Into<String>) -> Result<Self, ConfigError> {
         Self::new(Options::new(S::SERVICE, endpoint).token(token))
     }

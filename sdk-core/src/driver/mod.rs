@@ -4,10 +4,13 @@
 //! so neither trait needs locks or mailboxes, and every operation can be abandoned by dropping its future.
 
 mod maybe_send;
+#[cfg(feature = "native")]
 pub mod native;
 pub mod ring;
 pub(crate) mod run;
 pub(crate) mod shared;
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+pub mod web;
 
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -23,7 +26,10 @@ use crate::time::Now;
 ///
 /// The futures it returns own all they need, and dropping one abandons the work: a dial leaves no socket behind and an
 /// HTTP request is cut off.
-pub trait Platform: MaybeSend + MaybeSync + 'static {
+///
+/// The platform itself can be sent everywhere, so that the clients on it can: in a browser, keep what belongs to a
+/// thread in the futures and sockets, which need not be `Send` there ([`MaybeSend`]).
+pub trait Platform: Send + Sync + 'static {
     /// Its sockets.
     type Socket: Socket;
 

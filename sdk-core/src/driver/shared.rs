@@ -8,7 +8,6 @@ use futures_channel::oneshot;
 use futures_util::task::AtomicWaker;
 
 use super::ring::Ring;
-use super::{MaybeSend, MaybeSync};
 use crate::client::{Confirmed, Event, Message};
 use crate::command::{Command, CommandError, CommandId};
 use crate::io::{FrameId, HttpId, Input, Output};
@@ -17,7 +16,7 @@ use crate::messages::{Answer, Json};
 use crate::time::Now;
 
 /// Reads the host's clocks.
-pub(crate) trait Clock: MaybeSend + MaybeSync + 'static {
+pub(crate) trait Clock: Send + Sync + 'static {
     fn now(&self) -> Now;
 }
 
