@@ -38,6 +38,16 @@
 //! # }
 //! ```
 //!
+//! In a browser the same code runs with the feature `web` in place of `native`, in a page or in a worker: spawn it where
+//! your framework spawns futures (Leptos, Yew and Dioxus: `spawn_local` or an effect). Clients and subscriptions can be
+//! kept in a framework's context and signals. A client there follows the network and the page's visibility by itself;
+//! drop it, or its last subscription, and it hangs up.
+//!
+//! ```toml
+//! [target.'cfg(target_arch = "wasm32")'.dependencies]
+//! steadfast = { version = "0.1", default-features = false, features = ["web"] }
+//! ```
+//!
 //! Tokens that expire come from a provider (`Options::token_provider`); every limit and time is a field of [`Config`].
 //! Commands (`submit_answer`, `respond_to_clarification` and the others of `client::Client`) end in exactly one
 //! outcome: a reply or a [`CommandError`] that says whether it was sent.

@@ -1,10 +1,9 @@
 //! The demo page of the npm package, with a mock server to follow.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::Child;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use crate::servers::{Servers, port};
 use crate::shell::{Session, cargo, program, root, target_folder};
 use crate::{needs, npm};
 
@@ -58,51 +57,18 @@ pub(crate) fn built(session: &mut Session) -> bool {
 fn serve(server: &Path) -> Result<(), String> {
     let (mock, page) = (port(8090)?, port(5173)?);
     let address = format!("http://127.0.0.1:{mock}");
-    let mut children = Vec::new();
-    let started = start(&mut children, server, &["serve", "--quiet", &format!("--port={mock}")], SERVER, &[])
-        .and_then(|()| {
-            let vite = root().join(PAGE).join("node_modules/.bin/vite");
-            let words = ["--strictPort", "--logLevel=warn", &format!("--port={page}")];
-            start(&mut children, &vite, &words, &[], &[("VITE_MOCK", &address)])
-        });
-    if started.is_ok() {
-        println!(
-            "\n  the page         http://127.0.0.1:{page}/\n  the mock server  {address}/_mock/\n\nCtrl-C ends both."
-        );
-    }
-    // Ctrl-C reaches all of us. If one ends by itself, the other is of no use.
-    while started.is_ok() && children.iter_mut().all(|child| matches!(child.try_wait(), Ok(None))) {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    for child in &mut children {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    started.and(Err("the mock server or the page has ended".into()))
-}
-
-fn start(
-    children: &mut Vec<Child>,
-    name: &Path,
-    words: &[&str],
-    more: &[&str],
-    variables: &[(&str, &str)],
-) -> Result<(), String> {
-    let mut command = program(&name.to_string_lossy(), words.iter().chain(more));
-    command.current_dir(root().join(PAGE)).envs(variables.iter().copied());
-    let child = command.spawn().map_err(|error| format!("{} can't be started: {error}", name.display()))?;
-    children.push(child);
-    Ok(())
-}
-
-/// This port if it is free, else one that is.
-fn port(usual: u16) -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", usual)).or_else(|_| {
-        println!("port {usual} is taken; another one is used");
-        TcpListener::bind(("127.0.0.1", 0))
-    });
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map(|address| address.port()).map_err(|error| format!("there is no free port: {error}"))
+    let mut servers = Servers::default();
+    let words = ["serve", "--quiet", &format!("--port={mock}")];
+    servers.start(program(&server.to_string_lossy(), words).args(SERVER))?;
+    let vite = root().join(PAGE).join("node_modules/.bin/vite");
+    let words = ["--strictPort", "--logLevel=warn", &format!("--port={page}")];
+    let mut vite = program(&vite.to_string_lossy(), words);
+    servers.start(vite.current_dir(root().join(PAGE)).env("VITE_MOCK", &address))?;
+    println!(
+        "\n  the page         http://127.0.0.1:{page}/\n  the mock server  {address}/_mock/\n\nCtrl-C ends both."
+    );
+    servers.wait();
+    Err("the mock server or the page has ended".into())
 }
 
 /// When anything in there was last changed. What a build writes is no source.

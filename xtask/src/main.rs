@@ -10,8 +10,11 @@ mod needs;
 mod npm;
 mod parts;
 mod python;
+mod rust_page;
+mod servers;
 mod shell;
 mod targets;
+mod web;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -27,7 +30,8 @@ cargo xtask deps              the core's dependencies against the list in ARCHIT
 cargo xtask targets           cargo check for every platform
 cargo xtask kotlin            the Kotlin packages, into Maven's local repository
 cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
-cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours";
+cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours
+cargo xtask rust-page         the same for the crate: a page in Rust";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         },
         ["demo-web"] => test(&[&Part { name: "demo-web", about: "the demo page", run: demo_web::run }]),
         ["kotlin"] => test(&[&Part { name: "kotlin", about: "the Kotlin packages", run: kotlin::pack }]),
+        ["rust-page"] => test(&[&Part { name: "rust-page", about: "the page in Rust", run: rust_page::run }]),
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
         other => fail(&format!("there is no task `{}`\n\n{HELP}", other.join(" "))),
     }

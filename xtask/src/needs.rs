@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::shell::{must, output, program, which};
+use crate::shell::{cargo, must, output, program, target_folder, which};
 
 /// A program and the Debian package that has it.
 pub(crate) struct Tool {
@@ -17,6 +17,7 @@ pub(crate) const JAVAC: Tool = Tool { program: "javac", package: "openjdk-17-jdk
 pub(crate) const MAVEN: Tool = Tool { program: "mvn", package: "maven" };
 pub(crate) const NODE: Tool = Tool { program: "node", package: "nodejs" };
 pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
+pub(crate) const CHROMEDRIVER: Tool = Tool { program: "chromedriver", package: "chromium-driver" };
 pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };
 const PYTHON: Tool = Tool { program: "python3", package: "python3" };
 
@@ -80,6 +81,27 @@ pub(crate) fn rust_source() -> Result<(), String> {
     }
     println!("installing the source of Rust's standard library");
     must(&mut program("rustup", ["component", "add", "rust-src"]))
+}
+
+/// The tools of wasm-bindgen, in the version that the lock file names; the folder they are in.
+pub(crate) fn wasm_bindgen() -> Result<PathBuf, String> {
+    const PROGRAMS: [&str; 2] = ["wasm-bindgen", "wasm-bindgen-test-runner"];
+    let lock = read(Path::new("Cargo.lock"))?;
+    let version = lock
+        .split_once("name = \"wasm-bindgen\"\nversion = \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(version, _)| version)
+        .ok_or("Cargo.lock names no wasm-bindgen")?;
+    let folder = target_folder()?.join("tools").join(format!("wasm-bindgen-{version}"));
+    let programs = folder.join("bin");
+    if PROGRAMS.iter().all(|name| programs.join(name).is_file()) {
+        return Ok(programs);
+    }
+    println!("installing wasm-bindgen's tools, version {version}");
+    // Unoptimised ones take a third of the time to build, and have little to do.
+    let mut install = cargo(["install", "--quiet", "--debug", "wasm-bindgen-cli", "--version", version]);
+    must(install.args(PROGRAMS.iter().flat_map(|name| ["--bin", *name])).arg("--root").arg(&folder))?;
+    Ok(programs)
 }
 
 /// The packages that a folder's lock file names.

@@ -1,7 +1,7 @@
 //! The parts of `cargo xtask test`, the quick ones first.
 
 use crate::shell::{Session, cargo};
-use crate::{deps, foreign, kotlin, npm, python, targets};
+use crate::{deps, foreign, kotlin, needs, npm, python, targets, web};
 
 /// One part.
 pub(crate) struct Part {
@@ -35,6 +35,11 @@ pub(crate) const PARTS: &[Part] = &[
         about: "the npm package against the mock server, in Node and in Chromium",
         run: npm::check,
     },
+    Part {
+        name: "web",
+        about: "the crate in headless Chromium, in a page and in a worker, against the mock server",
+        run: web::check,
+    },
     Part { name: "targets", about: "cargo check for every platform", run: targets::check },
     Part { name: "demo", about: "the demo, in plain lines", run: demo },
 ];
@@ -53,11 +58,13 @@ const OTHERS: &[&[&str]] = &[
     &["-p", "steadfast-generate"],
     &["-p", "steadfast-ffi"],
     &["-p", "demo"],
+    &["-p", "rust-page"],
     &["-p", "xtask"],
 ];
 /// Only linted: what they switch on holds no test of its own.
 const LINTED: &[&[&str]] = &[
     &["-p", "steadfast", "--no-default-features", "--features", "schema"],
+    &["-p", "steadfast", "--no-default-features", "--features", "web"],
     &["-p", "steadfast", "--features", "uniffi"],
     &["-p", "steadfast-tests", "--features", "foreign"],
 ];
@@ -75,6 +82,12 @@ fn clippy(session: &mut Session) {
     for package in [CORE, LINTED, OTHERS].concat() {
         let mut command = cargo(["clippy", "--quiet"]);
         session.run(command.args(package).args(["--all-targets", "--", "-D", "warnings"]));
+    }
+    if session.check(needs::targets(&[web::TARGET])).is_some() {
+        let mut command = cargo(["clippy", "--quiet"]);
+        session.run(command.args(web::CRATE).arg("--lib").args(web::TESTS).args(["--", "-D", "warnings"]));
+        let mut command = cargo(["clippy", "--quiet", "-p", "rust-page", "--target", web::TARGET]);
+        session.run(command.args(["--", "-D", "warnings"]));
     }
 }
 
@@ -100,6 +113,10 @@ fn rustdoc(session: &mut Session) {
     for package in [CORE, OTHERS].concat() {
         let mut command = cargo(["doc", "--quiet", "--no-deps"]);
         session.run(command.args(package).env("RUSTDOCFLAGS", "-D warnings"));
+    }
+    if session.check(needs::targets(&[web::TARGET])).is_some() {
+        let mut command = cargo(["doc", "--quiet", "--no-deps"]);
+        session.run(command.args(web::CRATE).env("RUSTDOCFLAGS", "-D warnings"));
     }
 }
 

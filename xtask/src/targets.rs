@@ -11,13 +11,14 @@ use crate::shell::{Session, cargo, root};
 const BARE: &[&str] = &["-p", "steadfast", "--no-default-features"];
 const TYPED: &[&str] = &["-p", "steadfast", "--no-default-features", "--features", "typed"];
 const NATIVE: &[&str] = &["-p", "steadfast"];
+const WEB: &[&str] = &["-p", "steadfast", "--no-default-features", "--features", "web"];
 const WASM: &[&str] = &["-p", "steadfast-wasm"];
 const FFI: &[&str] = &["-p", "steadfast-ffi", "--lib"]; // its programs are tools for the machine that builds
 const MOCK: &[&str] = &["-p", "steadfast-mock-server"];
 
 /// What is checked for which target.
 const CHECKS: &[(&str, &[&[&str]])] = &[
-    ("wasm32-unknown-unknown", &[BARE, TYPED, WASM]),
+    ("wasm32-unknown-unknown", &[BARE, TYPED, WEB, WASM]),
     ("aarch64-linux-android", &[BARE, TYPED, NATIVE, FFI]),
     ("aarch64-apple-ios", &[BARE, TYPED, NATIVE, FFI]),
     ("aarch64-apple-darwin", &[NATIVE, FFI, MOCK]),

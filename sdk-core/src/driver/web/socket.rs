@@ -33,6 +33,9 @@ pub struct WebSocket {
     _listeners: [EventListener; 3],
 }
 
+/// Reads what an event brings.
+type Reader = Box<dyn Fn(&web_sys::Event) -> Option<Incoming<String>>>;
+
 /// What has arrived and was not read. The driver runs before the browser's next event, so there is rarely more than one
 /// message in it.
 #[derive(Default)]
@@ -76,7 +79,7 @@ impl WebSocket {
         };
         socket.set_binary_type(BinaryType::Arraybuffer);
         let inbox = Rc::new(RefCell::new(Inbox::default()));
-        let on = |name: &'static str, read: Box<dyn Fn(&web_sys::Event) -> Option<Incoming<String>>>| {
+        let on = |name: &'static str, read: Reader| {
             let inbox = Rc::clone(&inbox);
             EventListener::new(&socket, name, move |event| {
                 if let Some(item) = read(event) {
