@@ -52,6 +52,14 @@ impl Handle {
         Ok(handle)
     }
 
+    /// Here it fails: the feature `web` alone is for browsers. So an app that is also rendered on a server compiles there.
+    #[cfg(not(any(feature = "native", target_arch = "wasm32")))]
+    pub fn new(_: Options) -> Result<Self, ConfigError> {
+        let help =
+            "this program runs outside a browser; there, switch on the feature `native` of `steadfast`";
+        Err(ConfigError::new("platform", help))
+    }
+
     /// Makes a client on any host.
     pub fn with_platform<P: Platform + Clone>(options: Options, platform: P) -> Result<Self, ConfigError> {
         let (handle, driver) = Self::prepare(options, platform.clone())?;

@@ -89,7 +89,6 @@ impl<S: TypedService> Client<S> {
     ///
     /// # Panics
     /// Natively, outside a tokio runtime with I/O and time.
-    #[cfg(any(feature = "native", all(feature = "web", target_arch = "wasm32")))]
     pub fn new(options: Options) -> Result<Self, ConfigError> {
         if options.config.service != S::SERVICE {
             return Err(ConfigError::new(
@@ -104,7 +103,6 @@ impl<S: TypedService> Client<S> {
     ///
     /// # Panics
     /// Natively, outside a tokio runtime with I/O and time.
-    #[cfg(any(feature = "native", all(feature = "web", target_arch = "wasm32")))]
     pub fn connect_to(endpoint: crate::Endpoint, token: impl Into<String>) -> Result<Self, ConfigError> {
         Self::new(Options::new(S::SERVICE, endpoint).token(token))
     }
