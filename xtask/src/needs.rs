@@ -17,6 +17,7 @@ pub(crate) const JAVAC: Tool = Tool { program: "javac", package: "openjdk-17-jdk
 pub(crate) const MAVEN: Tool = Tool { program: "mvn", package: "maven" };
 pub(crate) const NODE: Tool = Tool { program: "node", package: "nodejs" };
 pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
+pub(crate) const FIREFOX: Tool = Tool { program: "firefox-esr", package: "firefox-esr" };
 pub(crate) const CHROMEDRIVER: Tool = Tool { program: "chromedriver", package: "chromium-driver" };
 pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };
 const PYTHON: Tool = Tool { program: "python3", package: "python3" };

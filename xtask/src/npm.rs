@@ -14,11 +14,11 @@ pub(crate) fn pack(session: &mut Session) {
     build(session, &["--write"]);
 }
 
-/// The package's tests, in Node and in headless Chromium.
+/// The package's tests, in Node and in headless Chromium and Firefox.
 pub(crate) fn check(session: &mut Session) {
     session.run(&mut cargo(["run", "--quiet", "-p", "steadfast-generate", "--", "--check", GENERATED]));
     let Some(target) = session.check(target_folder()) else { return };
-    let ready = session.check(needs::tools(&[needs::CHROMIUM])).is_some()
+    let ready = session.check(needs::tools(&[needs::CHROMIUM, needs::FIREFOX])).is_some()
         && session.check(needs::node_modules(Path::new(TESTS))).is_some();
     // Whether it is small enough is for `cargo xtask npm` to say; here it has to work.
     let built = build(session, &["--no-budget", "--check"]);

@@ -32,7 +32,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "kotlin", about: "the Kotlin packages against the mock server", run: kotlin::check },
     Part {
         name: "javascript",
-        about: "the npm package against the mock server, in Node and in Chromium",
+        about: "the npm package against the mock server, in Node, Chromium and Firefox",
         run: npm::check,
     },
     Part {

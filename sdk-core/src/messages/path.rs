@@ -11,7 +11,7 @@ enum Open<'a> {
 }
 
 /// The path of the value that begins or ends at a place, otherwise of what is being read there. The place is a line
-/// and the number of bytes read of it, as serde_json gives them; up to it the text is well-formed. With `before` it is
+/// and the number of bytes read of it, as `serde_json` gives them; up to it the text is well-formed. With `before` it is
 /// the path of the last value that ended there or earlier, the object around it not counted. The path of the whole
 /// text is empty.
 pub(super) fn path_of(json: &str, line: usize, column: usize, before: bool) -> String {
