@@ -335,7 +335,10 @@ impl Client<Saga> {
 }
 
 impl Client<DocProc> {
-    /// Answers a clarification, by REST. [docproc §6.1]
+    /// Answers a clarification, by REST: that needs no live connection. A question comes as a `Clarification` whose
+    /// status is `Pending`; one that falls into a gap is not repeated, only counted by [`Self::fetch_session`]. Fails
+    /// with [`Rejected`](crate::CommandErrorKind::Rejected) and the code 404 where there is no such question, 400
+    /// where it has an answer already. [docproc §6.1]
     pub async fn respond_to_clarification(
         &self,
         clarification_id: impl Into<String>,
