@@ -17,12 +17,6 @@ const SLOTS: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Texts([Option<String>; TEXTS]);
 
-impl Texts {
-    fn get(&self, index: usize) -> Option<&str> {
-        self.0.get(index)?.as_deref()
-    }
-}
-
 /// One client.
 pub(crate) struct Client {
     pub(crate) machine: Machine,
@@ -117,7 +111,11 @@ pub(crate) fn frame(
     texts: Option<&Texts>,
     numbers: &Numbers,
 ) -> u32 {
-    let text = |index| texts.and_then(|texts: &Texts| texts.get(index));
+    let mut list = [None; TEXTS];
+    for (place, text) in list.iter_mut().zip(texts.iter().flat_map(|texts| &texts.0)) {
+        *place = text.as_deref();
+    }
+    let [topic, item, question, request, words, code, name] = list;
     let present = |number: f64| (!number.is_nan()).then_some(number);
     let Numbers { what, bits, progress, at, eta, sequence } = *numbers;
     let flag = |at: u32| match bits >> at & 3 {
@@ -128,13 +126,13 @@ pub(crate) fn frame(
     let kind = Kind::from_number(what as u8);
     let mut envelope = Envelope {
         kind,
-        name: if kind == Kind::Unknown { text(6).unwrap_or_default() } else { kind.name() },
-        topic: text(0),
-        item: text(1),
-        question: text(2),
-        request: text(3),
-        text: text(4),
-        code: text(5),
+        name: if kind == Kind::Unknown { name.unwrap_or_default() } else { kind.name() },
+        topic,
+        item,
+        question,
+        request,
+        text: words,
+        code,
         status: match (what >> 8) as u8 {
             0 => None,
             status => Some(Status::from_number(status)),
@@ -154,7 +152,7 @@ pub(crate) fn frame(
     } else {
         envelope.name = "";
         envelope.handshake = Some(Handshake {
-            sid: text(6).unwrap_or_default(),
+            sid: name.unwrap_or_default(),
             ping_interval: present(progress).map(|number| number as u32),
             ping_timeout: present(at).map(|number| number as u32),
             upgrades: bits & 1 << 11 != 0,

@@ -23,7 +23,7 @@ impl Machine {
             return;
         }
         let work = self.has_work();
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.live.is_some() {
@@ -233,7 +233,7 @@ impl Machine {
     /// Closes replaced connections whose answers are all there.
     pub(super) fn close_drained(&mut self) {
         let now = self.now.mono;
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let done: Vec<SocketId> = link

@@ -15,17 +15,23 @@ use crate::io::{Output, SocketId, Token, TokenError};
 use crate::text::text;
 
 impl Machine {
+    /// Connections that wait for a token, and whether it must be another than the last.
+    #[inline(never)]
+    fn wait_for_token(&self) -> Vec<(u32, SocketId, bool)> {
+        let mut waiting = Vec::new();
+        for (id, link) in self.links.iter() {
+            for conn in link.conns() {
+                if let Stage::Token { force } = conn.stage {
+                    waiting.push((*id, conn.socket, force));
+                }
+            }
+        }
+        waiting
+    }
+
     /// Gives connections that wait for a token theirs, or asks for one.
     pub(super) fn sync_tokens(&mut self) {
-        let waiting: Vec<(u32, SocketId, bool)> = self
-            .links
-            .iter()
-            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
-            .filter_map(|(id, conn)| match conn.stage {
-                Stage::Token { force } => Some((id, conn.socket, force)),
-                _ => None,
-            })
-            .collect();
+        let waiting = self.wait_for_token();
         let mut ask = None;
         let mut used_pushed = false;
         for (id, socket, force) in waiting {
@@ -86,7 +92,7 @@ impl Machine {
 
     pub(super) fn token_given(&mut self, flight: &Flight, token: &Token) {
         let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
-        let in_use = self.links.values().any(|link| link.is_ready());
+        let in_use = self.any_ready();
         // Other connections keep the tokens they have; theirs may have to be renewed before this one.
         let others = self.tokens.refresh_at.filter(|_| in_use && !flight.ahead);
         if flight.ahead && same {
@@ -104,18 +110,10 @@ impl Machine {
         if let Some(at) = others {
             self.tokens.refresh_at = Some(self.tokens.refresh_at.map_or(at, |own| own.min(at)));
         }
-        let waiting: Vec<(u32, SocketId)> = self
-            .links
-            .iter()
-            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
-            .filter(|(_, conn)| match conn.stage {
-                Stage::Token { force } => flight.force || !force,
-                _ => false,
-            })
-            .map(|(id, conn)| (id, conn.socket))
-            .collect();
-        for (id, socket) in waiting {
-            self.use_token(id, socket, token.clone());
+        for (id, socket, force) in self.wait_for_token() {
+            if flight.force || !force {
+                self.use_token(id, socket, token.clone());
+            }
         }
         if flight.ahead && !same {
             self.apply_new_token(false);
@@ -152,14 +150,7 @@ impl Machine {
                 "It is asked again by itself; check the place that issues tokens",
             )
         };
-        let waiting: Vec<(u32, SocketId)> = self
-            .links
-            .iter()
-            .flat_map(|(id, link)| link.live.iter().chain(link.next.iter()).map(|conn| (*id, conn)))
-            .filter(|(_, conn)| matches!(conn.stage, Stage::Token { .. }))
-            .map(|(id, conn)| (id, conn.socket))
-            .collect();
-        for (id, socket) in waiting {
+        for (id, socket, _) in self.wait_for_token() {
             self.lose(id, socket, ruling.clone(), None);
         }
     }
@@ -186,7 +177,7 @@ impl Machine {
     /// A new token is in hand while connections run: use it in-band, or by new connections.
     pub(super) fn apply_new_token(&mut self, by_user: bool) {
         let Some(token) = self.tokens.current.clone() else { return };
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let current =

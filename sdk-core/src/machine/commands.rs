@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::link::ready_at;
-use super::link::{Awaited, Awaiting, Link, Rest};
+use super::link::{Awaited, Awaiting, Link, Rest, conn_at};
 use super::requests::{expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
@@ -189,7 +189,8 @@ impl Machine {
             return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
         }
         let mut found = false;
-        for conn in self.links.values_mut().flat_map(|link| link.conns()) {
+        for (link, socket) in self.sockets() {
+            let Some(conn) = conn_at(&mut self.links, link, socket) else { continue };
             let before = conn.awaited.len();
             conn.awaited
                 .retain(|awaited| !matches!(&awaited.what, Awaiting::Command { id: own, .. } if *own == id));
@@ -458,7 +459,7 @@ impl Machine {
         else {
             return;
         };
-        let conns = self.links.values().flat_map(|link| link.live.iter().chain(&link.next).chain(&link.old));
+        let conns = self.links.values().flat_map(|link| link.conns());
         let another = conns.flat_map(|conn| &conn.awaited).any(|awaited| {
             matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name))
         });

@@ -149,7 +149,7 @@ impl Machine {
         let now = self.now;
         let stats = self.stats();
         let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
-        let ready = self.links.values().any(|link| link.is_ready());
+        let ready = self.any_ready();
         let expired =
             self.tokens.current.as_ref().and_then(|t| t.expires_at).is_some_and(|at| at <= now.unix);
         if expired {

@@ -235,14 +235,29 @@ impl Link {
     }
 
     /// All its connections.
-    pub(super) fn conns(&mut self) -> impl Iterator<Item = &mut Box<Conn>> {
-        self.live.iter_mut().chain(self.next.iter_mut()).chain(self.old.iter_mut())
+    #[inline(never)]
+    pub(super) fn conns(&self) -> Vec<&Conn> {
+        let mut all: Vec<&Conn> = Vec::new();
+        all.extend(self.live.as_deref());
+        all.extend(self.next.as_deref());
+        all.extend(self.old.iter().map(|conn| &**conn));
+        all
+    }
+
+    /// Takes all its connections out.
+    #[inline(never)]
+    #[expect(clippy::vec_box, reason = "as above")]
+    pub(super) fn take_all(&mut self) -> Vec<Box<Conn>> {
+        let mut all = Vec::new();
+        all.extend(self.live.take());
+        all.extend(self.next.take());
+        all.append(&mut self.old);
+        all
     }
 
     /// Whether the socket is one of its own that the host was asked for.
     pub(super) fn has(&self, socket: SocketId) -> bool {
-        let mut conns = self.live.iter().chain(&self.next).chain(&self.old);
-        conns.any(|conn| conn.socket == socket && conn.has_socket())
+        self.find(socket).is_some_and(Conn::has_socket)
     }
 
     /// Takes out the connection with this socket.
@@ -256,7 +271,25 @@ impl Link {
     /// The connection with this socket.
     #[inline(never)]
     pub(super) fn conn(&mut self, socket: SocketId) -> Option<&mut Conn> {
-        self.conns().find(|conn| conn.socket == socket).map(|conn| &mut **conn)
+        for place in [&mut self.live, &mut self.next] {
+            if let Some(conn) = place
+                && conn.socket == socket
+            {
+                return Some(conn);
+            }
+        }
+        self.old.iter_mut().find(|conn| conn.socket == socket).map(|conn| &mut **conn)
+    }
+
+    /// The connection with this socket, to look at.
+    #[inline(never)]
+    pub(super) fn find(&self, socket: SocketId) -> Option<&Conn> {
+        for conn in [&self.live, &self.next].into_iter().flatten() {
+            if conn.socket == socket {
+                return Some(conn);
+            }
+        }
+        self.old.iter().find(|conn| conn.socket == socket).map(|conn| &**conn)
     }
 }
 

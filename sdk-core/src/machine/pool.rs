@@ -48,8 +48,7 @@ impl Machine {
 
     pub(super) fn drop_link(&mut self, id: u32, reason: CloseReason) {
         let Some(mut link) = self.links.remove(&id) else { return };
-        for conn in link.live.take().into_iter().chain(link.next.take()).chain(core::mem::take(&mut link.old))
-        {
+        for conn in link.take_all() {
             if conn.has_socket() {
                 self.out.push_back(Output::Close(conn.socket, reason));
                 if self.faults_planted.is(super::Faults::CLOSE_TWICE) {
@@ -63,7 +62,7 @@ impl Machine {
     }
 
     pub(super) fn close_links(&mut self) {
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             self.drop_link(id, CloseReason::Done);
         }
@@ -71,7 +70,7 @@ impl Machine {
 
     /// While no link is Ready, one tries first; true if this one does. [rules §2.3]
     pub(super) fn elect_scout(&mut self, id: u32) -> bool {
-        if !self.profile.per_topic || self.links.values().any(|link| link.is_ready()) {
+        if !self.profile.per_topic || self.any_ready() {
             self.scout = None;
             return true;
         }
@@ -84,8 +83,7 @@ impl Machine {
         if self.profile.per_topic && self.links.values().filter(|link| dialing(link)).count() >= HANDSHAKES {
             return true;
         }
-        self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout))
-            && !self.links.values().any(|link| link.is_ready())
+        self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout)) && !self.any_ready()
     }
 
     /// The scout is gone: the next that waits takes its place and its count.

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Machine;
+use crate::io::Token;
 
 impl Machine {
     /// The text with every token in use blotted out, also one that is escaped for a URL or for JSON.
@@ -17,12 +18,7 @@ impl Machine {
     }
 
     fn blot(&self, text: &str, cut: bool) -> String {
-        let mut secrets: Vec<&str> = Vec::new();
-        for secret in self.secrets() {
-            if !secrets.contains(&secret) {
-                secrets.push(secret);
-            }
-        }
+        let secrets = self.secrets();
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -37,15 +33,24 @@ impl Machine {
     }
 
     /// The tokens in use.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
-        let conns = self
-            .links
-            .values()
-            .flat_map(|link| link.live.iter().chain(link.next.iter()).chain(link.old.iter()));
-        let struck = self.links.values().filter_map(|link| link.strike.as_ref());
-        let tokens = conns.filter_map(|conn| conn.token.as_ref()).chain(struck);
-        let tokens = tokens.chain(self.tokens.current.as_ref());
-        tokens.map(|token| token.text.expose()).filter(|secret| !secret.is_empty())
+    fn secrets<'a>(&'a self) -> Vec<&'a str> {
+        let mut secrets = Vec::new();
+        let mut add = |token: Option<&'a Token>| {
+            if let Some(secret) = token.map(|token| token.text.expose())
+                && !secret.is_empty()
+                && !secrets.contains(&secret)
+            {
+                secrets.push(secret);
+            }
+        };
+        for link in self.links.values() {
+            for conn in link.conns() {
+                add(conn.token.as_ref());
+            }
+            add(link.strike.as_ref());
+        }
+        add(self.tokens.current.as_ref());
+        secrets
     }
 }
 

@@ -18,7 +18,7 @@ impl Machine {
     /// How much it remembers.
     #[doc(hidden)]
     pub fn size(&self) -> Size {
-        let conns = self.links.values().flat_map(|link| link.live.iter().chain(&link.next).chain(&link.old));
+        let conns = self.links.values().flat_map(|link| link.conns());
         Size {
             queue: self.queue.len(),
             queue_bytes: self.queue.iter().map(super::commands::Queued::bytes).sum(),

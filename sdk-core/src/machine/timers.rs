@@ -54,7 +54,7 @@ impl Machine {
         if self.background_is_over() {
             self.suspend();
         }
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             self.expire_link(id);
         }
@@ -68,11 +68,7 @@ impl Machine {
         let interval = ms(self.config.timings.refresh_interval);
         let too_soon = self.tokens.last_ahead.is_some_and(|last| now < last + interval);
         let due = self.tokens.refresh_at.is_some_and(|at| at <= now);
-        if !due
-            || too_soon
-            || self.tokens.flight.is_some()
-            || !self.links.values().any(|link| link.is_ready())
-        {
+        if !due || too_soon || self.tokens.flight.is_some() || !self.any_ready() {
             return;
         }
         self.tokens.refresh_at = None;
@@ -99,7 +95,7 @@ impl Machine {
         {
             return self.begin(id, force, true);
         }
-        let sockets: Vec<SocketId> = link.conns().map(|conn| conn.socket).collect();
+        let sockets: Vec<SocketId> = link.conns().iter().map(|conn| conn.socket).collect();
         for socket in sockets {
             while let Some(due) = self.conn_due(id, socket) {
                 self.conn_expired(id, socket, &due);
@@ -128,7 +124,7 @@ impl Machine {
         let now = self.now.mono;
         let link = self.links.get(&id)?;
         let old = link.old.iter().any(|conn| conn.socket == socket);
-        let conn = link.live.iter().chain(&link.next).chain(&link.old).find(|conn| conn.socket == socket)?;
+        let conn = link.find(socket)?;
         if old {
             return (conn.drain_until <= now).then_some(Due::Drained);
         }
@@ -307,7 +303,7 @@ impl Machine {
         }
         let mut due = Soonest::default();
         due.add(self.tokens.flight.as_ref().map(|flight| flight.until));
-        if self.tokens.flight.is_none() && self.links.values().any(|link| link.is_ready()) {
+        if self.tokens.flight.is_none() && self.any_ready() {
             let not_before =
                 self.tokens.last_ahead.map_or(0, |last| last + ms(self.config.timings.refresh_interval));
             due.add(self.tokens.refresh_at.map(|at| at.max(not_before)));

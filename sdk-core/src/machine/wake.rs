@@ -1,11 +1,10 @@
 //! What the app and its host say: connect now, the network, the screen; and what follows. [rules §2.8]
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Machine;
 use super::link::ready_at;
-use super::link::{Awaiting, Conn, Rest};
+use super::link::{Awaiting, Rest};
 use super::verdict::Ruling;
 use crate::config::ms;
 use crate::dialect::{Liveness, Outgoing, Probe};
@@ -20,7 +19,7 @@ impl Machine {
         if self.all_refused().is_some() {
             self.wish_again_for_token();
         }
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.live.is_some() {
@@ -67,7 +66,7 @@ impl Machine {
             Visibility::Hidden => self.background_since = None,
             Visibility::Visible => {
                 self.background_since = None;
-                let ids: Vec<u32> = self.links.keys().copied().collect();
+                let ids: Vec<u32> = self.link_ids();
                 for id in ids {
                     if matches!(self.links.get(&id).map(|link| &link.rest), Some(Rest::Suspended)) {
                         self.set_rest(id, Rest::Idle);
@@ -91,14 +90,11 @@ impl Machine {
 
     /// The app has been in the background for long enough.
     pub(super) fn suspend(&mut self) {
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let active = link.live.is_some() || matches!(link.rest, Rest::Waiting { .. });
-            let old = core::mem::take(&mut link.old);
-            let conns: Vec<Box<Conn>> =
-                link.live.take().into_iter().chain(link.next.take()).chain(old).collect();
-            for conn in conns {
+            for conn in link.take_all() {
                 self.discard(conn, Some(CloseReason::Suspended), false);
             }
             if !active {
@@ -116,7 +112,7 @@ impl Machine {
         let now = self.now.mono;
         let may_skip =
             skips && self.last_wake.is_none_or(|last| now - last >= ms(self.config.timings.wake_interval));
-        let ids: Vec<u32> = self.links.keys().copied().collect();
+        let ids: Vec<u32> = self.link_ids();
         let mut skipped = false;
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };

@@ -1,6 +1,7 @@
 //! Writing: messages counted against the budget, and the questions that wait for answers.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Machine;
 use super::link::conn_at;
@@ -76,6 +77,27 @@ impl Machine {
     /// The connection with this socket and its link; `None` for one that has been given up.
     pub(super) fn conn_of(&mut self, socket: SocketId) -> Option<(u32, &mut Conn)> {
         self.links.iter_mut().find_map(|(id, link)| Some((*id, link.conn(socket)?)))
+    }
+
+    /// The numbers of all links.
+    #[inline(never)]
+    pub(super) fn link_ids(&self) -> Vec<u32> {
+        self.links.keys().copied().collect()
+    }
+
+    /// All connections, by their links and sockets.
+    pub(super) fn sockets(&self) -> Vec<(u32, SocketId)> {
+        let mut sockets = Vec::new();
+        for (id, link) in self.links.iter() {
+            sockets.extend(link.conns().iter().map(|conn| (*id, conn.socket)));
+        }
+        sockets
+    }
+
+    /// Whether messages flow on any link.
+    #[inline(never)]
+    pub(super) fn any_ready(&self) -> bool {
+        self.links.values().any(|link| link.is_ready())
     }
 
     /// The link that a socket belongs to; `None` for one that has been given up.
