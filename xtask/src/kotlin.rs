@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bindings;
+use crate::library;
 use crate::needs::{self, JAVAC, MAVEN};
 use crate::shell::{Session, cargo, must, program, root, target_folder};
 
@@ -22,12 +23,14 @@ pub(crate) fn check(session: &mut Session) {
 pub(crate) fn pack(session: &mut Session) {
     let Some(target) = session.check(target_folder()) else { return };
     let tools = cargo(["build", "-p", "steadfast-ffi", "--bins"]);
-    let library =
-        cargo(["build", "--profile", "native-lib", "-p", "steadfast-ffi", "--lib", "--no-default-features"]);
-    if session.run(&mut { tools }).is_none() || session.run(&mut { library }).is_none() {
+    if session.run(&mut { tools }).is_none() {
         return;
     }
-    if let Some(mut maven) = session.check(project(&target.join("debug"), &target.join("native-lib"))) {
+    let project = library::build().and_then(|library| {
+        let folder = library.parent().ok_or("a library without a folder")?;
+        project(&target.join("debug"), folder)
+    });
+    if let Some(mut maven) = session.check(project) {
         session.run(maven.args(["install", "-DskipTests"]));
     }
 }
@@ -41,12 +44,12 @@ fn project(tools: &Path, library: &Path) -> Result<Command, String> {
     for folder in [&generated, &native] {
         std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let file = library.join(name());
+    let file = library.join(library::name());
     // From the root of its crate, whose uniffi.toml it reads.
     let mut bindgen = Command::new(tools.join("uniffi-bindgen"));
     bindgen.args(["generate", "--language", "kotlin", "--no-format", "--library"]).arg(&file);
     must(bindgen.arg("--out-dir").arg(&generated).current_dir(root().join("sdk-ffi")))?;
-    must(program("strip", ["-o"]).arg(native.join(name())).arg(&file))?;
+    must(program("strip", ["-o"]).arg(native.join(library::name())).arg(&file))?;
     let mut maven = program("mvn", ["--file", PROJECT]);
     maven.arg(format!("-Dsteadfast.target={}", folder.display()));
     Ok(maven)
@@ -61,9 +64,4 @@ fn platform() -> Result<&'static str, String> {
         ("macos", "aarch64") => Ok("darwin-aarch64"),
         (system, machine) => Err(format!("the Kotlin package knows no folder for {system} on {machine}")),
     }
-}
-
-/// The library's file name on this machine.
-fn name() -> String {
-    format!("{}steadfast{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
 }

@@ -6,6 +6,7 @@ mod demo_web;
 mod deps;
 mod foreign;
 mod kotlin;
+mod library;
 mod needs;
 mod npm;
 mod parts;
@@ -28,6 +29,8 @@ cargo xtask test <part>…      only these parts
 cargo xtask test --list       the parts, in the order in which they run
 cargo xtask deps              the core's dependencies against the list in ARCHITECTURE.md
 cargo xtask targets           cargo check for every platform
+cargo xtask library           the native library as it is shipped: builds it and holds it to its budget
+cargo xtask python            the Python wheel as it is shipped, in target/python
 cargo xtask kotlin            the Kotlin packages, into Maven's local repository
 cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
 cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours
@@ -56,6 +59,8 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         ["demo-web"] => test(&[&Part { name: "demo-web", about: "the demo page", run: demo_web::run }]),
+        ["library"] => test(&[&Part { name: "library", about: "the native library", run: library::weigh }]),
+        ["python"] => test(&[&Part { name: "python", about: "the Python wheel", run: python::pack }]),
         ["kotlin"] => test(&[&Part { name: "kotlin", about: "the Kotlin packages", run: kotlin::pack }]),
         ["rust-page"] => test(&[&Part { name: "rust-page", about: "the page in Rust", run: rust_page::run }]),
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),

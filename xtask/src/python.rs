@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bindings;
+use crate::library;
 use crate::needs;
 use crate::shell::{Session, must, program, root, target_folder};
 
@@ -15,6 +16,20 @@ pub(crate) fn check(session: &mut Session) {
         tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         session.run(tests.current_dir(root().join(TESTS)).env("MOCK_SERVER", &python.server));
     }
+}
+
+/// The wheel as it is shipped, in `target/python`.
+pub(crate) fn pack(session: &mut Session) {
+    session.check((|| {
+        let target = target_folder()?;
+        let interpreter =
+            needs::python(&Path::new(TESTS).join("requirements.txt"), &target.join("python-tests"))?;
+        let mut build = Command::new(&interpreter);
+        build.args(["-m", "maturin", "build", "--strip", "--target", &library::host()?, "--out"]);
+        build.arg(root().join("target/python"));
+        library::small(&mut build)?;
+        must(build.current_dir(root().join("sdk-ffi")).env("CARGO_TARGET_DIR", &target))
+    })());
 }
 
 struct Ready {

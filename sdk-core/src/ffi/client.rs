@@ -29,7 +29,7 @@ impl NativeClient {
         service: Service,
         options: ClientOptions,
         token_provider: Option<Arc<dyn TokenProvider>>,
-        listener: Option<Arc<dyn EventListener>>,
+        listener: Option<Box<dyn EventListener>>,
     ) -> Result<Arc<Self>, SteadfastError> {
         let mut options = options.read(service)?;
         if let Some(provider) = token_provider {
@@ -146,7 +146,8 @@ impl Drop for NativeClient {
 }
 
 /// Tells a listener every event. Each call runs where it may block; the next one waits for it.
-async fn listen(mut events: Events, listener: Arc<dyn EventListener>) {
+async fn listen(mut events: Events, listener: Box<dyn EventListener>) {
+    let listener: Arc<dyn EventListener> = listener.into();
     while let Some(event) = events.next().await {
         let event = (&event).into();
         let listener = Arc::clone(&listener);

@@ -99,7 +99,8 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
 
 /// Is told every event of a client, one after the other, on a thread of the SDK. It may block: then it falls behind, and
 /// is told so. What it throws is logged.
-#[uniffi::export(foreign)]
+// As a foreign trait of the newer kind it would also bring the way back, for events made by foreign code: 50 KB.
+#[uniffi::export(callback_interface)]
 pub trait EventListener: Send + Sync {
     /// Something happened.
     fn on_event(&self, event: ClientEvent) -> Result<(), CallbackError>;
