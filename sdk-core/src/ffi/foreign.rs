@@ -131,12 +131,23 @@ pub(super) async fn until_cancelled<T, E: Into<SteadfastError>>(
     cancel: Option<Arc<CancelHandle>>,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, SteadfastError> {
-    let Some(cancel) = cancel else { return work.await.map_err(Into::into) };
+    match unless_cancelled(cancel, work).await {
+        Some(result) => result.map_err(Into::into),
+        None => Err(SteadfastError::cancelled()),
+    }
+}
+
+/// Waits, or until the caller gives up: then there is nothing.
+pub(super) async fn unless_cancelled<T>(
+    cancel: Option<Arc<CancelHandle>>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let Some(cancel) = cancel else { return Some(work.await) };
     let mut cancelled = cancel.cancelled.subscribe();
     let given_up = cancelled.wait_for(|cancelled| *cancelled);
     pin_mut!(given_up, work);
     match select(given_up, work).await {
-        Either::Left(_) => Err(SteadfastError::cancelled()),
-        Either::Right((result, _)) => result.map_err(Into::into),
+        Either::Left(_) => None,
+        Either::Right((result, _)) => Some(result),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::foreign::{CancelHandle, until_cancelled};
+use super::foreign::{CancelHandle, unless_cancelled, until_cancelled};
 use super::replay::Replay;
 use super::{ClientEvent, SessionEvent, Snapshot, SteadfastError, SubscriptionState};
 use crate::client::{Events, Subscription};
@@ -112,10 +112,11 @@ pub struct NativeSessionReader {
 
 #[uniffi::export]
 impl NativeSessionReader {
-    /// The event after this number (0 for the first); nothing after the end. A call that was cancelled is made again
-    /// with the same number, and nothing is lost.
-    pub async fn next_after(&self, seq: i64) -> Option<NextSessionEvent> {
-        let (seq, event) = self.replay.next_after(seq).await?;
+    /// The event after this number (0 for the first); nothing after the end. A call that was cancelled, from outside
+    /// or by the handle, is made again with the same number, and nothing is lost.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn next_after(&self, seq: i64, cancel: Option<Arc<CancelHandle>>) -> Option<NextSessionEvent> {
+        let (seq, event) = unless_cancelled(cancel, self.replay.next_after(seq)).await??;
         Some(NextSessionEvent { seq, event: (&event).into() })
     }
 
@@ -139,10 +140,11 @@ impl NativeClientReader {
 
 #[uniffi::export]
 impl NativeClientReader {
-    /// The event after this number (0 for the first); nothing after the client has closed. A call that was cancelled is
-    /// made again with the same number, and nothing is lost.
-    pub async fn next_after(&self, seq: i64) -> Option<NextClientEvent> {
-        let (seq, event) = self.replay.next_after(seq).await?;
+    /// The event after this number (0 for the first); nothing after the client has closed. A call that was cancelled,
+    /// from outside or by the handle, is made again with the same number, and nothing is lost.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn next_after(&self, seq: i64, cancel: Option<Arc<CancelHandle>>) -> Option<NextClientEvent> {
+        let (seq, event) = unless_cancelled(cancel, self.replay.next_after(seq)).await??;
         Some(NextClientEvent { seq, event: (&event).into() })
     }
 
