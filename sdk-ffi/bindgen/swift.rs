@@ -1,5 +1,29 @@
-//! Writes the Swift bindings from the library's own metadata.
+//! Writes the Swift bindings from the library's own metadata, and then what `UniFFI` leaves to be desired.
 
-fn main() {
+mod polish_swift;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     uniffi::uniffi_bindgen_swift();
+    match std::env::args().next_back().map(|folder| polished(Path::new(&folder))) {
+        Some(Err(error)) => {
+            eprintln!("uniffi-bindgen-swift: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Polishes what was written into this folder.
+fn polished(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "swift") {
+            let text = std::fs::read_to_string(&path)?;
+            std::fs::write(&path, polish_swift::swift(&text))?;
+        }
+    }
+    Ok(())
 }

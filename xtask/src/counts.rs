@@ -20,7 +20,7 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
-    /// What a line of a runner's output adds: libtest, Node's test runner, pytest or Surefire.
+    /// What a line of a runner's output adds: libtest, Node's test runner, pytest, Surefire or Swift's two.
     pub(crate) fn of_line(line: &str) -> Self {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result: ") {
@@ -33,6 +33,9 @@ impl Counts {
         if let Some((_, rest)) = line.split_once("Tests run: ") {
             return if rest.contains("Time elapsed") { Self::default() } else { Self::surefire(rest) };
         }
+        if let Some(one) = Self::swift(line) {
+            return one;
+        }
         // === 3 passed, 1 failed in 0.12s ===, or without the rulers when quiet
         let bare = line.trim_matches('=').trim();
         match bare.rsplit_once(" in ") {
@@ -40,6 +43,27 @@ impl Counts {
                 Self::listed(counts, ',')
             }
             _ => Self::default(),
+        }
+    }
+
+    /// One test of Swift Testing (`✔ Test flow() passed after 0.6 seconds.`) or of `XCTest`.
+    fn swift(line: &str) -> Option<Self> {
+        let xctest = line.strip_prefix("Test Case ").and_then(|rest| rest.split_once("' "));
+        let testing = ["✔ ", "✘ ", "➜ "].iter().find_map(|mark| line.strip_prefix(mark));
+        let words = match (xctest, testing) {
+            (Some((_, words)), _) => words,
+            (None, Some(line)) if line.starts_with("Test run ") => return None,
+            (None, Some(line)) => {
+                let test = line.strip_prefix("Test ")?;
+                &test[[" passed", " failed", " skipped"].iter().find_map(|word| test.rfind(word))? + 1..]
+            }
+            (None, None) => return None,
+        };
+        match words.split_whitespace().next()? {
+            "passed" => Some(Self { passed: 1, ..Self::default() }),
+            "failed" => Some(Self { failed: 1, ..Self::default() }),
+            "skipped" | "skipped." => Some(Self { ignored: 1, ..Self::default() }),
+            _ => None,
         }
     }
 
@@ -103,6 +127,11 @@ mod tests {
         assert_eq!(of("======== 1 failed, 23 passed, 2 skipped in 4.56s ========"), (23, 1, 2));
         assert_eq!(of("[ERROR] Tests run: 9, Failures: 1, Errors: 2, Skipped: 1"), (5, 3, 1));
         assert_eq!(of("3 passed, 1 error in 65.10s (0:01:05)"), (3, 1, 0));
+        assert_eq!(of("✔ Test fullFlow(_:) passed after 0.613 seconds."), (1, 0, 0));
+        assert_eq!(of("✘ Test refusal() failed after 0.1 seconds with 2 issues."), (0, 1, 0));
+        assert_eq!(of("➜ Test refusal() skipped."), (0, 0, 1));
+        assert_eq!(of("Test Case 'Leaks.testCycles' passed (0.61 seconds)"), (1, 0, 0));
+        assert_eq!(of("Test Case 'Leaks.testCycles' failed (0.61 seconds)"), (0, 1, 0));
     }
 
     #[test]
@@ -116,6 +145,12 @@ mod tests {
             "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.2 s -- in FlowsTest",
             "done in Paris",
             "running 3 tests",
+            "✔ Test run with 1 test passed after 0.614 seconds.",
+            "✔ Suite Flows passed after 0.614 seconds.",
+            "◇ Test fullFlow(_:) started.",
+            "Test Case 'Leaks.testCycles' started at 2026-11-21 12:49:14.504",
+            "Test Suite 'All tests' passed at 2026-11-21 12:49:14.543",
+            "Executed 1 test, with 0 failures (0 unexpected) in 0.6 (0.6) seconds",
         ] {
             assert_eq!(of(line), (0, 0, 0), "{line}");
         }

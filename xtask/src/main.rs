@@ -14,8 +14,10 @@ mod python;
 mod rust_page;
 mod servers;
 mod shell;
+mod swift;
 mod targets;
 mod web;
+mod xcframework;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,6 +34,8 @@ cargo xtask targets           cargo check for every platform
 cargo xtask library           the native library as it is shipped: builds it and holds it to its budget
 cargo xtask python            the Python wheel as it is shipped, in target/python
 cargo xtask kotlin            the Kotlin packages, into Maven's local repository
+cargo xtask swift             the library for the Swift package, on this machine, with its bindings
+cargo xtask xcframework       the framework for Apple systems, in the Swift package; tells its size
 cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
 cargo xtask demo-web          the npm package's demo page with a mock server, in a browser of yours
 cargo xtask rust-page         the same for the crate: a page in Rust";
@@ -63,6 +67,14 @@ fn main() -> ExitCode {
         ["python"] => test(&[&Part { name: "python", about: "the Python wheel", run: python::pack }]),
         ["kotlin"] => test(&[&Part { name: "kotlin", about: "the Kotlin packages", run: kotlin::pack }]),
         ["rust-page"] => test(&[&Part { name: "rust-page", about: "the page in Rust", run: rust_page::run }]),
+        ["swift"] => {
+            test(&[&Part { name: "swift", about: "the Swift package's library", run: swift::build }])
+        }
+        ["xcframework"] => test(&[&Part {
+            name: "xcframework",
+            about: "the framework for Apple systems",
+            run: xcframework::build,
+        }]),
         ["npm"] => test(&[&Part { name: "npm", about: "the npm package", run: npm::pack }]),
         other => fail(&format!("there is no task `{}`\n\n{HELP}", other.join(" "))),
     }

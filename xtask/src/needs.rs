@@ -1,6 +1,7 @@
 //! What a fresh Debian machine with only Rust lacks, and how it gets it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::shell::{cargo, must, output, program, target_folder, which};
 
@@ -20,6 +21,7 @@ pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium
 pub(crate) const FIREFOX: Tool = Tool { program: "firefox-esr", package: "firefox-esr" };
 pub(crate) const CHROMEDRIVER: Tool = Tool { program: "chromedriver", package: "chromium-driver" };
 pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };
+pub(crate) const OPENSSL: Tool = Tool { program: "openssl", package: "openssl" };
 const PYTHON: Tool = Tool { program: "python3", package: "python3" };
 
 /// Installs the Debian packages of the programs that are missing.
@@ -32,7 +34,8 @@ pub(crate) fn tools(tools: &[Tool]) -> Result<(), String> {
     }
 }
 
-fn packages(names: &[&str]) -> Result<(), String> {
+/// Installs Debian packages.
+pub(crate) fn packages(names: &[&str]) -> Result<(), String> {
     if names.is_empty() {
         return Ok(());
     }
@@ -41,19 +44,20 @@ fn packages(names: &[&str]) -> Result<(), String> {
     if which("apt-get").is_none() {
         return Err(format!("{} are missing and this machine has no apt-get; {by_hand}", names.join(", ")));
     }
-    let root = output(&mut program("id", ["-u"]))?.trim() == "0";
-    if !root && which("sudo").is_none() {
-        return Err(format!("apt-get needs root, and there is no sudo; {by_hand}"));
-    }
-    let apt = |arguments: &[&str]| {
-        let prefix: &[&str] = if root { &["env"] } else { &["sudo", "-n", "env"] };
-        let mut words = prefix[1..].to_vec();
-        words.extend(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
-        words.extend(arguments);
-        must(&mut program(prefix[0], words))
-    };
+    let apt = |arguments: &[&str]| must(as_root("apt-get")?.args(["-q", "-y"]).args(arguments));
     let install: Vec<_> = ["install", "--no-install-recommends"].iter().chain(names).copied().collect();
     apt(&["update"]).and_then(|()| apt(&install)).map_err(|error| format!("{error}; {by_hand}"))
+}
+
+/// A program that installs something, which is for root.
+pub(crate) fn as_root(name: &str) -> Result<Command, String> {
+    let root = output(&mut program("id", ["-u"]))?.trim() == "0";
+    if !root && which("sudo").is_none() {
+        return Err(format!("{name} needs root, and there is no sudo"));
+    }
+    let mut command = if root { program("env", [""; 0]) } else { program("sudo", ["-n", "env"]) };
+    command.args(["DEBIAN_FRONTEND=noninteractive", name]);
+    Ok(command)
 }
 
 /// Installs Rust's standard library for these targets.

@@ -1,7 +1,7 @@
 //! The parts of `cargo xtask test`, the quick ones first.
 
 use crate::shell::{Session, cargo};
-use crate::{deps, foreign, kotlin, needs, npm, python, targets, web};
+use crate::{deps, foreign, kotlin, needs, npm, python, swift, targets, web};
 
 /// One part.
 pub(crate) struct Part {
@@ -30,6 +30,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part { name: "python", about: "the Python package against the mock server", run: python::check },
     Part { name: "kotlin", about: "the Kotlin packages against the mock server", run: kotlin::check },
+    Part { name: "swift", about: "the Swift package against the mock server", run: swift::check },
     Part {
         name: "javascript",
         about: "the npm package against the mock server, in Node, Chromium and Firefox",

@@ -41,7 +41,7 @@ pub(crate) fn check(session: &mut Session) {
 }
 
 /// Which C compiler a target's build scripts call.
-fn compilers(command: &mut Command, target: &str) {
+pub(crate) fn compilers(command: &mut Command, target: &str) {
     let name = |what: &str| format!("{what}_{}", target.replace('-', "_"));
     let stubs = root().join("xtask/stubs");
     if target.contains("apple") {
