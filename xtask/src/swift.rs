@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bindings::{self, update};
-use crate::needs;
-use crate::shell::{Session, cargo, must, output, program, root, target_folder, which};
+use crate::shell::{Session, must, output, program, root, which};
+use crate::{library, needs};
 
 const PACKAGE: &str = "sdk-ffi/swift";
 
@@ -43,12 +43,8 @@ fn prepare() -> Result<Command, String> {
 pub(crate) fn build(session: &mut Session) {
     let result = (|| {
         bindings::swift(&bindings::library()?)?;
-        let words =
-            ["rustc", "-p", "steadfast-ffi", "--lib", "--no-default-features", "--profile", "native-lib"];
-        must(cargo(words).args(["--crate-type", "cdylib"]))?;
-        let file = "libsteadfast.so";
-        let built = target_folder()?.join("native-lib").join(file);
-        update(&built, &root().join(PACKAGE).join("lib").join(file))
+        let built = library::build()?;
+        update(&built, &root().join(PACKAGE).join("lib").join(library::name()))
     })();
     session.check(result);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::needs::{self, CLANG, LLVM_AR};
 use crate::shell::{Session, cargo, must, output, program, root, target_folder};
-use crate::{bindings, targets};
+use crate::{bindings, library, targets};
 
 const FRAMEWORK: &str = "sdk-ffi/swift/SteadfastFFI.xcframework";
 /// What the library may add to an app for iPhones, bytes.
@@ -61,7 +61,7 @@ fn make() -> Result<(), String> {
     }
     let mut libraries = String::new();
     for slice in SLICES {
-        let library = library(slice)?;
+        let library = archive(slice)?;
         let folder = framework.join(slice.folder);
         bindings::update(&library, &folder.join("libsteadfast.a"))?;
         // In a folder of their own: two static frameworks in one app would both have a module map otherwise.
@@ -88,18 +88,13 @@ fn make() -> Result<(), String> {
 }
 
 /// Builds the library of a slice.
-fn library(slice: &Slice) -> Result<PathBuf, String> {
+fn archive(slice: &Slice) -> Result<PathBuf, String> {
     let words = ["rustc", "-p", "steadfast-ffi", "--lib", "--no-default-features", "--profile", "native-lib"];
     let mut command = cargo(words);
     command.args(["--crate-type", "staticlib", "--target", slice.target]);
     targets::compilers(&mut command, slice.target);
     command.env(slice.since.0, slice.since.1);
-    if needs::targets(&[slice.target]).is_err() {
-        // Not everyone who offers Rust's standard library offers it for the simulator: then it is built too.
-        println!("there is no ready standard library for {}: it is built from its source", slice.target);
-        needs::rust_source()?;
-        command.arg("-Zbuild-std=std,panic_unwind").env("RUSTC_BOOTSTRAP", "1");
-    }
+    library::small(&mut command)?;
     must(&mut command)?;
     Ok(target_folder()?.join(slice.target).join("native-lib/libsteadfast.a"))
 }
