@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import logging
+from typing import Any
 
 import steadfast_sdk as sdk
 
-CLIENTS = {
+CLIENTS: dict[str, type[sdk.Client[Any]]] = {
     "charisma": sdk.CharismaClient,
     "therapybridge": sdk.TherapyBridgeClient,
     "saga": sdk.SagaClient,
@@ -21,14 +22,14 @@ async def follow(arguments: argparse.Namespace) -> None:
     ) as client:
         async with client.session(arguments.topic) as session:
             async for event in session:
-                if event.is_message():
-                    message = event.message
-                    done = "" if message.progress is None else f" {message.progress:.0%}"
-                    print(f"{message.name}{done}")
-                elif event.is_state() and event.state.is_refused():
-                    print(f"refused: {event.state.why.text}. {event.state.why.help}")
-                elif event.is_gap():
-                    print("something may have been missed")
+                match event:
+                    case sdk.SessionEvent.MESSAGE(message=message):
+                        done = "" if message.progress is None else f" {message.progress:.0%}"
+                        print(f"{message.name}{done}")
+                    case sdk.SessionEvent.STATE(state=sdk.SubscriptionState.REFUSED(why=why)):
+                        print(f"refused: {why.text}. {why.help}")
+                    case sdk.SessionEvent.GAP():
+                        print("something may have been missed")
 
 
 if __name__ == "__main__":
