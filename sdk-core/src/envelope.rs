@@ -26,8 +26,9 @@ macro_rules! names {
             }
 
             /// The name on the wire, empty for the unknown value.
-            pub const fn name(self) -> &'static str {
-                match self { $($type::$variant => $name,)* $type::$unknown => "" }
+            pub fn name(self) -> &'static str {
+                let place = (self as usize).checked_sub(1).and_then(|at| Self::ALL.get(at));
+                place.map_or("", |(_, name)| name)
             }
 
             /// The value with this number, as counted in [`Self::ALL`]; the unknown one if there is none.

@@ -46,10 +46,10 @@ impl Buffer {
         (!number.is_nan()).then_some(number)
     }
 
+    #[inline(never)]
     fn length(&self, index: usize) -> Option<usize> {
-        let at = LENGTHS_AT + index * 4;
-        let bytes: [u8; 4] = self.raw().get(at..at + 4)?.try_into().ok()?;
-        let length = u32::from_le_bytes(bytes);
+        let two = self.bytes.get(LENGTHS_AT / 8 + index / 2)?;
+        let length = (two >> (index % 2 * 32)) as u32;
         (length != u32::MAX).then_some(length as usize)
     }
 

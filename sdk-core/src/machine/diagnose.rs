@@ -25,9 +25,13 @@ pub struct Diagnosis {
 impl Machine {
     /// What has been counted so far.
     pub fn stats(&self) -> Stats {
+        Stats { budget_left: self.budget_left(), ..self.stats.clone() }
+    }
+
+    fn budget_left(&self) -> Option<u32> {
         let now = self.now.mono;
         let left = |throttle: &Throttle| throttle.left(&self.config.limits, now);
-        let budget_left = match self.profile.rate {
+        match self.profile.rate {
             None => None,
             Some(RateScope::Client) => Some(left(&self.throttle)),
             Some(RateScope::Connection) => Some(
@@ -36,8 +40,7 @@ impl Machine {
                     .find_map(|link| link.live.as_ref())
                     .map_or(self.config.limits.messages_per_minute, |conn| left(&conn.throttle)),
             ),
-        };
-        Stats { budget_left, ..self.stats.clone() }
+        }
     }
 
     /// Counts events that a reader of the host was too slow for, so that they show in [`Self::stats`] and
@@ -48,7 +51,7 @@ impl Machine {
 
     /// Explains the client's state: why, since when, what comes next, what would help.
     pub fn diagnose(&self) -> Diagnosis {
-        let stats = self.stats();
+        let stats = &self.stats;
         let hints = self.hints();
         let mut text = text![self.config.service, ": ", self.said.name()];
         let line = |text: &mut String, part: &str| {
@@ -122,7 +125,7 @@ impl Machine {
         for hint in &hints {
             line(&mut text, &text!["hint: ", hint]);
         }
-        let json = self.diagnosis_json(&stats, &hints);
+        let json = self.diagnosis_json(&hints);
         Diagnosis { text: self.redact(&text), json: self.redact(&json) }
     }
 
@@ -147,7 +150,7 @@ impl Machine {
     fn hints(&self) -> alloc::vec::Vec<&'static str> {
         let mut hints = alloc::vec::Vec::new();
         let now = self.now;
-        let stats = self.stats();
+        let stats = &self.stats;
         let failed = |kind| stats.failures.get(&kind).copied().unwrap_or(0);
         let ready = self.any_ready();
         let expired =
@@ -171,7 +174,7 @@ impl Machine {
         if failed(WhyKind::Silence) > 1 {
             hints.push("Connections die of silence: a proxy may cut idle connections, or pings may not get through; look at network and server load");
         }
-        if failed(WhyKind::Overloaded) > 0 || stats.budget_left == Some(0) {
+        if failed(WhyKind::Overloaded) > 0 || self.budget_left() == Some(0) {
             hints.push("A rate limit was met: subscribe to fewer topics at once, send less often");
         }
         let live = || self.topics.values().filter(|topic| matches!(topic.state(), SubscriptionState::Live));
@@ -193,7 +196,8 @@ impl Machine {
         hints
     }
 
-    fn diagnosis_json(&self, stats: &Stats, hints: &[&str]) -> String {
+    fn diagnosis_json(&self, hints: &[&str]) -> String {
+        let stats = &self.stats;
         let list = |items: &mut dyn Iterator<Item = String>| {
             let mut out = String::from("[");
             for (n, item) in items.enumerate() {
@@ -267,7 +271,7 @@ impl Machine {
                         Some(ms) => s.number("last_round_trip_ms", ms),
                         None => s,
                     };
-                    match stats.budget_left {
+                    match self.budget_left() {
                         Some(left) => s.number("budget_left", u64::from(left)),
                         None => s,
                     }
