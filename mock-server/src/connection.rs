@@ -197,6 +197,11 @@ impl Connections {
         (Arc::new(connection), commands)
     }
 
+    /// The latest connection's number, 0 before the first.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn open(&self, connection: &Arc<Connection>) {
         self.open.locked().insert(connection.id, connection.clone());
     }

@@ -52,6 +52,8 @@ pub use faults::tcp::{How, TcpFault};
 pub use hub::TopicInfo;
 pub use options::{DEFAULT_SECRET, Options, OptionsError, TlsFiles};
 pub use report::journal::{By, Entry, Follower, Happening, Journal};
+pub use report::junit::{Case, Failure, Suite};
+pub use report::verdicts::{Connects, Finding, Report, Ruling, Verdict};
 pub use server::{EmitError, MockServer};
 pub use service::Service;
 pub use switches::{Accepts, Switch, SwitchError, Switches};

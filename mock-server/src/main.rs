@@ -7,9 +7,15 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use steadfast_mock_server::{AuthMode, Authority, DEFAULT_SECRET, MockServer, Options, Rule, Switches};
 
+/// The exit code if a verdict of `--fail-on` was found.
+const FOUND: u8 = 3;
+
+const EXIT_CODES: &str = "Exit codes: 0 when stopped by Ctrl-C or SIGTERM, 1 when it cannot run, 2 for a wrong \
+                          option, 3 when a verdict of --fail-on was found.";
+
 /// A server that speaks five realtime protocols for real and misbehaves on command
 #[derive(Debug, Parser)]
-#[command(name = "mock-server", version, args_conflicts_with_subcommands = true)]
+#[command(name = "mock-server", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Task>,
@@ -83,6 +89,7 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
 
 async fn serve(mut options: Options) -> ExitCode {
     options.read_environment(std::env::vars());
+    let Options { fail_on, junit, json, .. } = options.clone();
     let server = match MockServer::start(options).await {
         Ok(server) => server,
         Err(error) => {
@@ -99,8 +106,20 @@ async fn serve(mut options: Options) -> ExitCode {
     };
     server.announce();
     stop.await;
-    server.shutdown().await;
-    ExitCode::SUCCESS
+    let report = server.shutdown().await;
+    let files = [
+        (junit, report.suite(&fail_on).to_junit()),
+        (json, serde_json::to_string_pretty(&report).unwrap_or_default()),
+    ];
+    for (file, text) in files {
+        if let Some(file) = file
+            && let Err(error) = std::fs::write(&file, text)
+        {
+            eprintln!("mock-server: cannot write the report to {}: {error}", file.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    if report.fails(&fail_on) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS }
 }
 
 /// Ctrl-C or SIGTERM. Listens from the call on, so that a signal right after the ready lines is not lost.

@@ -11,6 +11,7 @@ use clap::Args;
 use crate::auth::AuthMode;
 use crate::console::LogFormat;
 use crate::faults::rule::{Rule, When};
+use crate::report::verdicts::Verdict;
 use crate::switches::{Switches, parse_span};
 
 /// The secret tokens are signed with unless told otherwise.
@@ -64,6 +65,15 @@ pub struct Options {
     /// Put a fault in force: a rule such as '{"action":{"do":"refuse","status":503},"times":2}'
     #[arg(long, value_name = "JSON", value_parser = fault)]
     pub fault: Vec<Rule>,
+    /// Exit with code 3 if one of these verdicts was found: some of them, separated by commas
+    #[arg(long, env = "MOCK_FAIL_ON", value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    pub fail_on: Vec<Verdict>,
+    /// Write the verdicts to this file at exit, as JUnit's XML
+    #[arg(long, env = "MOCK_JUNIT", value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write the verdicts to this file at exit, as JSON
+    #[arg(long, env = "MOCK_JSON", value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// Write nothing to standard output
     #[arg(long, env = "MOCK_QUIET")]
     pub quiet: bool,
@@ -90,6 +100,9 @@ impl Default for Options {
             ping_timeout: None,
             set: Vec::new(),
             fault: Vec::new(),
+            fail_on: Vec::new(),
+            junit: None,
+            json: None,
             quiet: false,
             log: LogFormat::default(),
         }

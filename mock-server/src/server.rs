@@ -13,7 +13,9 @@ use crate::faults::rule::{Rule, RuleInfo};
 use crate::http;
 use crate::hub::TopicInfo;
 use crate::options::{Options, OptionsError};
+use crate::report::Reporter;
 use crate::report::journal::Journal;
+use crate::report::verdicts::Report;
 use crate::service::Service;
 use crate::services::personality;
 use crate::switches::{SwitchError, Switches};
@@ -54,6 +56,7 @@ impl MockServer {
         let listeners = listen::bind(options.host, options.port).await?;
         let address = listeners[0].local_addr().map_err(|e| OptionsError(e.to_string()))?;
         world.begin()?;
+        world.tasks.spawn(Reporter::run(world.clone()));
         let mut plan: Vec<_> = listeners.into_iter().map(|l| (l, http::everything(&world), None)).collect();
         if options.dev_ports {
             for service in Service::ALL {
@@ -172,6 +175,11 @@ impl MockServer {
         &self.world.journal
     }
 
+    /// What clients did wrong so far, with the frames that prove it.
+    pub fn report(&self) -> Report {
+        self.world.reporter.report(&self.world.switches)
+    }
+
     /// The open realtime connections.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.world.connections.info()
@@ -182,7 +190,7 @@ impl MockServer {
         self.world.hub.info()
     }
 
-    /// Back to the beginning: switches and rules as started, no topics, revoked tokens and journal entries.
+    /// Back to the beginning: switches and rules as started, no topics, revoked tokens, journal entries and verdicts.
     pub fn reset(&self) {
         self.world.reset();
     }
@@ -216,8 +224,9 @@ impl MockServer {
         self.world.console.say("ready", &format!("control API at {}/_mock/", self.base_url()));
     }
 
-    /// Closes all connections with 1001 and waits until they have ended, three seconds at most.
-    pub async fn shutdown(self) {
+    /// Closes all connections with 1001 and waits until they have ended, three seconds at most. Answers the last word
+    /// on what clients did.
+    pub async fn shutdown(self) -> Report {
         self.world.hub.reset();
         self.world.shutdown.cancel();
         self.world.lot.clear();
@@ -225,6 +234,9 @@ impl MockServer {
         if tokio::time::timeout(FAREWELL, self.world.tasks.wait()).await.is_err() {
             tracing::debug!("some connections did not end in time");
         }
+        let report = self.report();
+        self.world.console.say("report", &report.to_string());
+        report
     }
 }
 

@@ -253,6 +253,12 @@ table! {
     DEVCONTEXT_RATE_LIMIT "devcontext.rate_limit" COUNT, "100", "Messages per connection and window; 0 is no limit.";
     DEVCONTEXT_RATE_WINDOW "devcontext.rate_window" Accepts::Span, "60s", "The window of the rate limit.";
     DEVCONTEXT_MAX_MESSAGE "devcontext.max_message" BYTES, "131072", "Larger messages close the connection with 1009.";
+
+    VERDICT_CONNECTS "verdict.connects_per_minute" COUNT, "12",
+        "More connects of one client in a minute than this are too many; 0 is no limit.";
+    VERDICT_PATIENCE "verdict.patience" Accepts::Span, "10s",
+        "A subscribe without a confirmation may be repeated after this time.";
+    VERDICT_PONG "verdict.pong" Accepts::Span, "10s", "A ping without an answer for this long is unanswered.";
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::options::{Options, OptionsError};
+use crate::report::Reporter;
 use crate::report::journal::{Fact, Journal};
 use crate::scenario::Flows;
 use crate::service::Service;
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
+    pub(crate) reporter: Reporter,
     pub(crate) console: Console,
     pub(crate) clock: Clock,
     pub(crate) flows: Flows,
@@ -57,6 +59,7 @@ impl World {
             connections: Connections::default(),
             hub: Hub::new(journal.clone()),
             faults: Faults::default(),
+            reporter: Reporter::new(&journal),
             journal,
             console: Console::new((!options.quiet).then_some(options.log)),
             clock: Clock::default(),
@@ -129,6 +132,7 @@ impl World {
         self.authority.reset();
         self.services.reset();
         self.journal.reset();
+        self.reporter.reset(&self.journal, self.connections.last());
         if let Err(error) = self.begin() {
             tracing::warn!(%error, "a rule of the start does not hold any more");
         }

@@ -251,7 +251,8 @@ async fn the_greeting_can_be_left_out_and_a_sequence_added() {
         numbers.push(sio.event().await.1["sequence"].as_u64().unwrap());
     }
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
-    subscribe(&mut sio, "quiet-1").await;
+    sio.emit(json!(["subscribe", "quiet-1"])).await;
+    sio.until("subscribed").await; // the flow of the first one may still go on
     server.emit(D, "quiet-1", None, json!({"status": "ACTIVE"})).unwrap();
     server.emit(D, "quiet-1", None, json!({"status": "ACTIVE", "sequence": 77})).unwrap();
     let mut quiet = Vec::new();

@@ -225,14 +225,14 @@ async fn a_token_that_expires_ends_the_session_with_41() {
 async fn a_shutdown_is_announced_and_followed_by_the_end_or_by_41() {
     let server = start(Options::for_tests()).await;
     let mut sio = Sio::of(&server, S, "u1").await;
-    let ((), ()) = tokio::join!(server.shutdown(), async {
+    let (_, ()) = tokio::join!(server.shutdown(), async {
         assert!(sio.until("server_shutdown").await["message"].is_string());
         assert_eq!(sio.end().await, End::Closed(1001, "Server shutting down".to_owned()));
     });
 
     let server = start(Options::for_tests().with("saga.shutdown=disconnect")).await;
     let mut sio = Sio::of(&server, S, "u1").await;
-    let ((), ()) = tokio::join!(server.shutdown(), async {
+    let (_, ()) = tokio::join!(server.shutdown(), async {
         sio.until("server_shutdown").await;
         assert_eq!(sio.packet().await.unwrap(), "41");
         assert_eq!(sio.end().await, End::Closed(1001, "Server shutting down".to_owned()));

@@ -208,7 +208,7 @@ async fn a_shutdown_closes_connections_with_1001_and_frees_the_port() {
     let server = start(Options::for_tests()).await;
     let mut client = Client::of(&server, C, "u1").await;
     let address = server.address();
-    let (end, ()) = tokio::join!(client.end(), server.shutdown());
+    let (end, _) = tokio::join!(client.end(), server.shutdown());
     assert_eq!(end, End::Closed(1001, "Server shutting down".to_owned()));
     assert!(TcpStream::connect(address).await.is_err());
 }

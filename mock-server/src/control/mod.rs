@@ -7,6 +7,7 @@
 //! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
 //! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}` | the rules; the rule; `{removed}` |
 //! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
+//! | `GET report` | | what clients did wrong, with the frames that prove it |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
 //! | `POST flows` | `{service, topic?, flow}` | `{replaced}` |
@@ -30,6 +31,7 @@ use crate::faults::span;
 use crate::http::{ApiError, body};
 use crate::hub::TopicInfo;
 use crate::report::journal::{Entry, Happening};
+use crate::report::verdicts::Report;
 use crate::scenario::flow::Flow;
 use crate::server::emit as emit_to;
 use crate::service::Service;
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> Router<World> {
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
         .route("/log", get(log))
+        .route("/report", get(report))
         .route("/switches", get(switches).post(set_switches))
         .route("/connections", get(connections))
         .route("/flows", post(set_flow))
@@ -58,7 +61,7 @@ pub(crate) fn routes() -> Router<World> {
 pub(crate) fn methods(path: &str) -> Option<&'static str> {
     Some(match path.strip_prefix("/_mock/")? {
         "emit" | "confirm" | "flows" | "tokens" | "reset" => "POST",
-        "log" | "connections" => "GET",
+        "log" | "connections" | "report" => "GET",
         "topics" | "switches" | "clock" => "GET or POST",
         "faults" => "GET, POST or DELETE",
         one if one.starts_with("faults/") => "DELETE",
@@ -190,6 +193,10 @@ async fn log(
     });
     entries.truncate(filter.limit);
     Ok(Json(entries))
+}
+
+async fn report(State(world): State<World>) -> Json<Report> {
+    Json(world.reporter.report(&world.switches))
 }
 
 async fn switches(State(world): State<World>) -> Json<Value> {

@@ -1,5 +1,6 @@
 //! The journal: what every connection did and every frame in both directions, bounded.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -152,7 +153,8 @@ pub struct Entry {
     /// The topic concerned, cut at 1 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// A frame's text as on the wire, cut at 64 KiB; for the rest, what there is to say.
+    /// A frame's text as on the wire, without the values of fields `token`, cut at 64 KiB; for the rest, what there is
+    /// to say.
     pub detail: String,
     /// How many bytes `detail` would have, where it is cut. On the wire nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,13 +211,21 @@ impl Entry {
             user,
             kind: kind.map(|kind| cut(kind, MOST_NAME)),
             topic: topic.map(|topic| cut(topic, MOST_NAME)),
-            detail: cut(detail, MOST_TEXT),
+            detail: if what == H::In { cut(&blot(detail), MOST_TEXT) } else { cut(detail, MOST_TEXT) },
             cut_from: (detail.len() > MOST_TEXT).then_some(detail.len()),
             code,
             by,
             token,
             rule,
         }
+    }
+
+    /// The same with a shorter text.
+    pub(super) fn cut_at(&self, most: usize) -> Self {
+        let Self { detail, kind, topic, user, token, .. } = self;
+        let (kind, topic, user, token) = (kind.clone(), topic.clone(), user.clone(), token.clone());
+        let cut_from = self.cut_from.or_else(|| (detail.len() > most).then_some(detail.len()));
+        Self { detail: cut(detail, most), cut_from, kind, topic, user, token, ..*self }
     }
 
     /// The bytes of its texts.
@@ -225,12 +235,36 @@ impl Entry {
     }
 }
 
+/// The text without the value of any field `token`.
+fn blot(text: &str) -> Cow<'_, str> {
+    const FIELD: &str = "\"token\"";
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(FIELD) {
+        let (before, after) = rest.split_at(at + FIELD.len());
+        out.push_str(before);
+        rest = after;
+        let value =
+            rest.trim_start().strip_prefix(':').map(str::trim_start).and_then(|v| v.strip_prefix('"'));
+        let Some(value) = value else { continue };
+        let mut escaped = false;
+        let end = value.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        out.push_str(":\"…");
+        rest = end.map_or("", |end| &value[end..]);
+    }
+    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
+}
+
 fn cut(text: &str, most: usize) -> String {
     let end = (0..=text.len().min(most)).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     text[..end].to_owned()
 }
 
-fn as_rfc3339<S: serde::Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_rfc3339<S: serde::Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&humantime::format_rfc3339_millis(*at))
 }
 
@@ -293,6 +327,13 @@ impl Journal {
         Follower { journal: self.clone(), news: self.0.last.subscribe(), seen: seq, missed: 0 }
     }
 
+    /// Waits until there is an entry after this sequence number; answers the latest one's.
+    pub(crate) async fn beyond(&self, seq: u64) -> u64 {
+        let mut news = self.0.last.subscribe();
+        // The journal has the sender.
+        news.wait_for(|last| *last > seq).await.map_or(seq, |last| *last)
+    }
+
     /// Waits for the first entry that fits, from the beginning of what is kept.
     pub async fn wait_for(&self, fits: impl Fn(&Entry) -> bool) -> Entry {
         let mut follower = self.follow(0);
@@ -326,15 +367,23 @@ impl Follower {
     pub async fn next(&mut self) -> Vec<Entry> {
         loop {
             self.news.borrow_and_update();
-            let entries = self.journal.after(self.seen, |_| true);
-            if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-                self.missed += first.seq - self.seen - 1;
-                self.seen = last.seq;
+            let entries = self.unread();
+            if !entries.is_empty() {
                 return entries;
             }
             // The journal it holds has the sender.
             let _ = self.news.changed().await;
         }
+    }
+
+    /// What [`Follower::next`] would answer now, without a wait; perhaps nothing.
+    pub fn unread(&mut self) -> Vec<Entry> {
+        let entries = self.journal.after(self.seen, |_| true);
+        if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+            self.missed += first.seq - self.seen - 1;
+            self.seen = last.seq;
+        }
+        entries
     }
 
     /// How many entries went by unread, because it came too late for them or they were forgotten by a reset.
@@ -365,6 +414,15 @@ mod tests {
             journal.add(subject(), Fact::Ping);
         }
         assert_eq!((all.next().await.len(), all.missed()), (MOST_ENTRIES, 5));
+    }
+
+    #[test]
+    fn no_token_is_kept() {
+        let said = r#"{"action":"authenticate","payload":{"token" : "a\"b\\","x":1}}"#;
+        assert_eq!(blot(said), r#"{"action":"authenticate","payload":{"token":"…","x":1}}"#);
+        assert_eq!(blot(r#"40{"token":"abc"}"#), r#"40{"token":"…"}"#);
+        assert_eq!(blot(r#"{"token":"never ends"#), r#"{"token":"…"#);
+        assert_eq!(blot(r#"{"token":7,"a":"token"}"#), r#"{"token":7,"a":"token"}"#);
     }
 
     #[test]
