@@ -1,7 +1,7 @@
 //! What Kotlin's users see of the generated code: their types, and nothing of how they travel.
 
 /// Interfaces with one method that an app implements, as a lambda if it likes.
-const LAMBDAS: &[&str] = &["TokenProvider", "EventListener", "Logger"];
+const LAMBDAS: &[&str] = &["TokenProvider", "EventListener", "Logger", "ServerTrust"];
 
 /// Declarations that only our own layer uses.
 const INNER: &[&str] = &[
@@ -31,7 +31,8 @@ const KINDS: &[&str] = &[
 
 /// Hides what is ours, names fields, lets errors say what Rust says.
 pub(crate) fn kotlin(text: &str) -> String {
-    let text = text.replace("val v1: ", "val `value`: ").replace("value.v1", "value.`value`");
+    let text =
+        text.replace("val v1: ", "/** What it holds. */ val `value`: ").replace("value.v1", "value.`value`");
     let mut result = String::with_capacity(text.len());
     let mut lines = text.lines().peekable();
     let mut cleaner = false;
@@ -45,11 +46,20 @@ pub(crate) fn kotlin(text: &str) -> String {
                 continue;
             }
             "override fun toString(): String {" => {
-                result.push_str("    override val message: String get() {\n");
+                result.push_str(
+                    "    /** What went wrong, for people. */\n    override val message: String get() {\n",
+                );
                 continue;
             }
             "class InternalException(message: String) : kotlin.Exception(message)" => {
                 result.push_str("/** The library itself failed: a mistake of ours, to be reported. */\n");
+            }
+            "public typealias Json = kotlin.String" => result.push_str("/** One JSON value, as text. */\n"),
+            // Links to what Kotlin does not have.
+            comment if comment.starts_with("* ") => {
+                result.push_str(&line.replace("[`", "`").replace("`]", "`"));
+                result.push('\n');
+                continue;
             }
             _ => {}
         }

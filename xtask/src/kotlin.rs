@@ -1,6 +1,6 @@
 //! The Kotlin packages, built by Maven around the native library, and their tests against the mock server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bindings;
@@ -14,9 +14,22 @@ const PROJECT: &str = "sdk-ffi/kotlin";
 pub(crate) fn check(session: &mut Session) {
     let Some(library) = session.check(bindings::library()) else { return };
     let debug = library.target.join("debug");
-    if let Some(mut maven) = session.check(project(&debug, &debug)) {
-        session.run(maven.args(["test"]).env("MOCK_SERVER", &library.server));
+    if let Some(folder) = session.check(project(&debug, &debug)) {
+        session.run(maven(&folder).args(["test"]).env("MOCK_SERVER", &library.server));
+        document(session, &folder);
     }
+}
+
+/// Writes the documentation; fails if something public has none.
+fn document(session: &mut Session, folder: &Path) {
+    let Some(text) = session.run(maven(folder).args(["--projects", "sdk", "dokka:dokka"])) else { return };
+    // What every enum has comes from the compiler.
+    let ours = |line: &&str| !["/values/", "/valueOf/", "/entries/"].iter().any(|name| line.contains(name));
+    let wrong = ["[WARNING] Undocumented", "[WARNING] Couldn't resolve link"];
+    let lines: Vec<_> =
+        text.lines().filter(|line| wrong.iter().any(|kind| line.starts_with(kind))).filter(ours).collect();
+    let result = if lines.is_empty() { Ok(()) } else { Err(format!("KDoc has gaps:\n{}", lines.join("\n"))) };
+    session.check(result);
 }
 
 /// The packages as they are shipped, in `target/kotlin` and in Maven's local repository.
@@ -30,13 +43,14 @@ pub(crate) fn pack(session: &mut Session) {
         let folder = library.parent().ok_or("a library without a folder")?;
         project(&target.join("debug"), folder)
     });
-    if let Some(mut maven) = session.check(project) {
-        session.run(maven.args(["install", "-DskipTests"]));
+    if let Some(folder) = session.check(project) {
+        session.run(maven(&folder).args(["--quiet", "install", "-DskipTests"]));
+        document(session, &folder);
     }
 }
 
-/// Writes what Maven builds from, and gives the command to add goals to.
-fn project(tools: &Path, library: &Path) -> Result<Command, String> {
+/// Writes what Maven builds from; gives the folder for all that is built.
+fn project(tools: &Path, library: &Path) -> Result<PathBuf, String> {
     needs::tools(&[JAVAC, MAVEN])?;
     let folder = target_folder()?.join("kotlin");
     let generated = folder.join("generated");
@@ -50,9 +64,14 @@ fn project(tools: &Path, library: &Path) -> Result<Command, String> {
     bindgen.args(["generate", "--language", "kotlin", "--no-format", "--library"]).arg(&file);
     must(bindgen.arg("--out-dir").arg(&generated).current_dir(root().join("sdk-ffi")))?;
     must(program("strip", ["-o"]).arg(native.join(library::name())).arg(&file))?;
+    Ok(folder)
+}
+
+/// Maven, to add goals to.
+fn maven(folder: &Path) -> Command {
     let mut maven = program("mvn", ["--file", PROJECT]);
     maven.arg(format!("-Dsteadfast.target={}", folder.display()));
-    Ok(maven)
+    maven
 }
 
 /// Where JNA looks for the library of this machine inside a jar.

@@ -1,5 +1,6 @@
 //! Project tasks. `cargo xtask help` lists them.
 
+mod android;
 mod bindings;
 mod counts;
 mod demo_web;
@@ -34,6 +35,7 @@ cargo xtask targets           cargo check for every platform
 cargo xtask library           the native library as it is shipped: builds it and holds it to its budget
 cargo xtask python            the Python wheel as it is shipped, in target/python
 cargo xtask kotlin            the Kotlin packages, into Maven's local repository
+cargo xtask android           the native libraries for Android; needs an NDK
 cargo xtask swift             the library for the Swift package, on this machine, with its bindings
 cargo xtask xcframework       the framework for Apple systems, in the Swift package; tells its size
 cargo xtask npm               the npm package: builds, checks, prints its sizes, packs to target/npm
@@ -65,6 +67,9 @@ fn main() -> ExitCode {
         ["demo-web"] => test(&[&Part { name: "demo-web", about: "the demo page", run: demo_web::run }]),
         ["library"] => test(&[&Part { name: "library", about: "the native library", run: library::weigh }]),
         ["python"] => test(&[&Part { name: "python", about: "the Python wheel", run: python::pack }]),
+        ["android"] => {
+            test(&[&Part { name: "android", about: "the libraries for Android", run: android::build }])
+        }
         ["kotlin"] => test(&[&Part { name: "kotlin", about: "the Kotlin packages", run: kotlin::pack }]),
         ["rust-page"] => test(&[&Part { name: "rust-page", about: "the page in Rust", run: rust_page::run }]),
         ["swift"] => {

@@ -26,12 +26,22 @@ const CHECKS: &[(&str, &[&[&str]])] = &[
 ];
 
 pub(crate) fn check(session: &mut Session) {
-    let targets: Vec<_> = CHECKS.iter().map(|(target, _)| *target).collect();
+    check_all(session, CHECKS);
+}
+
+/// Whether the native library compiles for these targets.
+pub(crate) fn check_library(session: &mut Session, targets: &[&'static str]) {
+    let checks: Vec<(&str, &[&[&str]])> = targets.iter().map(|target| (*target, &[FFI][..])).collect();
+    check_all(session, &checks);
+}
+
+fn check_all(session: &mut Session, checks: &[(&str, &[&[&str]])]) {
+    let targets: Vec<_> = checks.iter().map(|(target, _)| *target).collect();
     let ready = needs::targets(&targets).and_then(|()| needs::tools(&[CLANG, LLVM_AR, MINGW]));
     if session.check(ready).is_none() {
         return;
     }
-    for (target, packages) in CHECKS {
+    for (target, packages) in checks {
         for package in *packages {
             let mut command = cargo(["check", "--quiet", "--target", target]);
             compilers(command.args(*package), target);
@@ -47,7 +57,9 @@ pub(crate) fn compilers(command: &mut Command, target: &str) {
     if target.contains("apple") {
         command.env(name("CC"), "clang").env(name("AR"), "llvm-ar").env("SDKROOT", stubs);
     } else if target.contains("android") {
-        let flags = format!("--target=aarch64-linux-android21 --sysroot={}", stubs.display());
+        // Clang's name of 32-bit ARM has one letter more than Rust's.
+        let clang = target.replace("armv7-", "armv7a-");
+        let flags = format!("--target={clang}21 --sysroot={}", stubs.display());
         command.env(name("CC"), "clang").env(name("AR"), "llvm-ar").env(name("CFLAGS"), flags);
     }
 }

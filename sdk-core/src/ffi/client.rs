@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use super::foreign::{CancelHandle, EventListener, TokenProvider, token_provider, until_cancelled};
+use super::foreign::{
+    CancelHandle, EventListener, ServerTrust, TokenProvider, Trusting, token_provider, until_cancelled,
+};
 use super::runtime::runtime;
 use super::{
     ClientOptions, ConnectionState, Diagnosis, NativeClientReader, NativeSession, Snapshot, Stats,
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::client::{Events, Handle};
 use crate::config::Service;
+use crate::driver::native::Trust;
 use crate::io::Reachability;
 
 /// A client of any service. Each language's own clients stand on it, one for each service.
@@ -19,27 +22,33 @@ use crate::io::Reachability;
 pub struct NativeClient {
     pub(super) handle: Handle,
     listener: Option<AbortHandle>,
+    trust: Option<Arc<Trusting>>,
 }
 
 #[uniffi::export]
 impl NativeClient {
     /// Makes a client. It opens nothing yet: it connects when there is something to do.
-    #[uniffi::constructor(default(token_provider = None, listener = None))]
+    #[uniffi::constructor(default(token_provider = None, listener = None, server_trust = None))]
     pub fn new(
         service: Service,
         options: ClientOptions,
         token_provider: Option<Arc<dyn TokenProvider>>,
         listener: Option<Box<dyn EventListener>>,
+        server_trust: Option<Arc<dyn ServerTrust>>,
     ) -> Result<Arc<Self>, SteadfastError> {
         let mut options = options.read(service)?;
         if let Some(provider) = token_provider {
             options = options.token_provider(self::token_provider(provider));
         }
+        let trust = server_trust.map(Trusting::new);
+        if let Some(trust) = trust.clone() {
+            options.native.trust = Some(Trust(trust));
+        }
         let runtime = runtime()?;
         let handle = Handle::on(options, runtime.clone())?;
         let listener =
             listener.map(|listener| runtime.spawn(listen(handle.events(), listener)).abort_handle());
-        Ok(Arc::new(Self { handle, listener }))
+        Ok(Arc::new(Self { handle, listener, trust }))
     }
 
     /// Which service this is a client of.
@@ -134,6 +143,9 @@ impl NativeClient {
     /// Closes everything; every waiting command ends `Closed`. Resolves when nothing is left running.
     pub async fn shutdown(&self) {
         self.handle.shutdown().await;
+        if let Some(trust) = &self.trust {
+            trust.release();
+        }
     }
 }
 

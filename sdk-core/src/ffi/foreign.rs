@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, select};
 use futures_util::pin_mut;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{ClientEvent, SteadfastError};
 use crate::client::TokenFuture;
+use crate::driver::native;
 use crate::io;
 
 /// Why there is no token.
@@ -104,6 +105,41 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
 pub trait EventListener: Send + Sync {
     /// Something happened.
     fn on_event(&self, event: ClientEvent) -> Result<(), CallbackError>;
+}
+
+/// Decides whether a server's certificates are trusted, in place of all roots: Android's own verifier, say, which only
+/// Java can reach. Name and signature are checked without it.
+#[uniffi::export(foreign)]
+pub trait ServerTrust: Send + Sync {
+    /// Throws if the chain is not trusted. It holds the certificates as sent, in DER, the server's own first. Called in
+    /// each handshake on the thread that drives all clients, which wait for it: it must not ask the network.
+    fn check(&self, chain: Vec<Vec<u8>>, host: String) -> Result<(), CallbackError>;
+}
+
+/// What the core calls. It lets go of the app's object when the client is closed, though a handle of it may remain.
+pub(super) struct Trusting(Mutex<Option<Arc<dyn ServerTrust>>>);
+
+impl Trusting {
+    pub(super) fn new(trust: Arc<dyn ServerTrust>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(trust))))
+    }
+
+    pub(super) fn release(&self) {
+        let trust = self.lock().take();
+        drop(trust);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<dyn ServerTrust>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl native::ServerTrust for Trusting {
+    fn check(&self, chain: &[&[u8]], host: &str) -> Result<(), String> {
+        let Some(trust) = self.lock().clone() else { return Err("the client is closed".into()) };
+        let chain = chain.iter().map(|der| der.to_vec()).collect();
+        trust.check(chain, host.to_owned()).map_err(|error| error.to_string())
+    }
 }
 
 /// Ends a wait from outside, for languages whose cancellation does not reach a native call.

@@ -26,7 +26,7 @@ mod types;
 pub use client::NativeClient;
 pub use error::SteadfastError;
 pub use event::{ClientEvent, SessionEvent};
-pub use foreign::{CallbackError, CancelHandle, EventListener, TokenError, TokenProvider};
+pub use foreign::{CallbackError, CancelHandle, EventListener, ServerTrust, TokenError, TokenProvider};
 pub use logger::{LogLevel, Logger, set_logger};
 pub use options::{ClientOptions, LimitOptions, ReconnectOptions, TimingOptions};
 pub use runtime::stop_threads;

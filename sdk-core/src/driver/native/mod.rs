@@ -13,6 +13,7 @@ mod http;
 mod socket;
 mod target;
 mod tls;
+mod trust;
 mod watch;
 mod wire;
 
@@ -30,6 +31,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub use socket::NativeSocket;
+pub use trust::{ServerTrust, Trust};
 
 use super::{HttpAnswer, Platform};
 use crate::config::ConfigError;
@@ -44,6 +46,8 @@ const MAX_READ_BUFFER: usize = 16 * 1024 * 1024;
 pub struct NativeOptions {
     /// Certificates in PEM that are trusted besides the platform's roots. Default: none.
     pub extra_roots: Vec<String>,
+    /// Whom the app trusts, in place of all roots. Default: the roots decide.
+    pub trust: Option<Trust>,
     /// How long one message may take from its first byte to its last. Default: 30 s.
     pub message_time: Duration,
     /// How many bytes may wait for a server that doesn't read; more end the connection. Default: 2 MiB.
@@ -57,6 +61,7 @@ impl Default for NativeOptions {
     fn default() -> Self {
         Self {
             extra_roots: Vec::new(),
+            trust: None,
             message_time: Duration::from_secs(30),
             write_buffer: 2 * 1024 * 1024,
             read_buffer: 4 * 1024,
@@ -86,6 +91,12 @@ impl Native {
         let mut extra_roots = Vec::new();
         for pem in &options.extra_roots {
             extra_roots.extend(tls::read_pem(pem).map_err(|error| ConfigError::new("extra_roots", error))?);
+        }
+        if options.trust.is_some() && !extra_roots.is_empty() {
+            return Err(ConfigError::new(
+                "extra_roots",
+                "the app decides whom to trust; give either of the two",
+            ));
         }
         if options.read_buffer < 1024 {
             return Err(ConfigError::new("read_buffer", "needs at least 1024 bytes"));
@@ -125,7 +136,10 @@ impl Shared {
     async fn tls(self: &Arc<Self>) -> Result<Arc<ClientConfig>, String> {
         let make = || async {
             let shared = Arc::clone(self);
-            let reading = self.runtime.spawn_blocking(move || tls::client_config(&shared.extra_roots));
+            let reading = self.runtime.spawn_blocking(move || match &shared.options.trust {
+                Some(trust) => tls::trusting(trust),
+                None => tls::client_config(&shared.extra_roots),
+            });
             reading.await.map_err(|error| format!("the roots could not be read: {error}"))?
         };
         self.tls.get_or_try_init(make).await.cloned()

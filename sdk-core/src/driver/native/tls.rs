@@ -7,7 +7,7 @@
 //! | Android | Mozilla's list: the system's verifier needs a call from Java before first use |
 //!
 //! Mozilla's list does not join the system's, so a root that an administrator removed stays removed. Extra roots are
-//! added to either.
+//! added to either. An app that can reach the verifier of its system, Android's say, gives it as `ServerTrust`.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -18,6 +18,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::SigningKey;
 use rustls::{ClientConfig, RootCertStore};
+
+use super::trust::{Trust, Verifier};
 
 /// The configurations in use, with their extra roots: shared by all clients of a process that trust the same, for as
 /// long as one of them lives. The roots of a Linux system take some hundred KiB and some ms.
@@ -60,10 +62,28 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
+/// The configuration of a client whose app decides whom to trust.
+pub(super) fn trusting(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
+    let provider = provider();
+    let verifier = Verifier { trust: trust.clone(), provider: Arc::clone(&provider) };
+    config(provider, Arc::new(verifier)).map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// Named, because an app may have installed another one, or two crates of it none that is unambiguous.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() })
+}
+
 fn build(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
-    // Named, because an app may have installed another one, or two crates of it none that is unambiguous.
-    let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
+    let provider = provider();
     let verifier = verifier(extra, &provider)?;
+    config(provider, verifier)
+}
+
+fn config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()

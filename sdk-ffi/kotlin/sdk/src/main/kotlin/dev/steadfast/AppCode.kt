@@ -22,8 +22,14 @@ internal class SafeLogger(private val logger: Logger) : Logger {
     override fun log(level: LogLevel, line: String) = reported { logger.log(level, line) }
 }
 
+internal class SafeTrust(private val trust: ServerTrust) : ServerTrust {
+    override fun check(chain: List<ByteArray>, host: String) = reported { trust.check(chain, host) }
+}
+
 private inline fun reported(call: () -> Unit) = try {
     call()
+} catch (error: CallbackException) {
+    throw error
 } catch (error: Throwable) {
     throw CallbackException.Failed(error.toString())
 }

@@ -22,12 +22,19 @@ public abstract class Client<M : Any> internal constructor(
     options: ClientOptions,
     tokenProvider: TokenProvider?,
     listener: EventListener?,
+    serverTrust: ServerTrust?,
 ) : AutoCloseable {
     internal val native: NativeClient
 
     init {
         Library.load()
-        native = NativeClient(service, options, tokenProvider?.let(::SafeProvider), listener?.let(::SafeListener))
+        native = NativeClient(
+            service,
+            options,
+            tokenProvider?.let(::SafeProvider),
+            listener?.let(::SafeListener),
+            serverTrust?.let(::SafeTrust),
+        )
     }
 
     /** The state of the connection. */

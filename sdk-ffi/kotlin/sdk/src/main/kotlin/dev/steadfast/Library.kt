@@ -15,6 +15,7 @@ internal object Library {
         uniffiCallbackInterfaceTokenProvider.token,
         uniffiCallbackInterfaceEventListener.onEvent,
         uniffiCallbackInterfaceLogger.log,
+        uniffiCallbackInterfaceServerTrust.check,
     )
 
     init {

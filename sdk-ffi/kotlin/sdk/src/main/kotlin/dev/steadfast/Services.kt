@@ -9,7 +9,8 @@ public class CharismaClient(
     options: ClientOptions,
     tokenProvider: TokenProvider? = null,
     listener: EventListener? = null,
-) : Client<CharismaMessage>(Service.CHARISMA, options, tokenProvider, listener) {
+    serverTrust: ServerTrust? = null,
+) : Client<CharismaMessage>(Service.CHARISMA, options, tokenProvider, listener, serverTrust) {
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 
@@ -30,7 +31,8 @@ public class TherapyBridgeClient(
     options: ClientOptions,
     tokenProvider: TokenProvider? = null,
     listener: EventListener? = null,
-) : Client<TherapyBridgeMessage>(Service.THERAPY_BRIDGE, options, tokenProvider, listener) {
+    serverTrust: ServerTrust? = null,
+) : Client<TherapyBridgeMessage>(Service.THERAPY_BRIDGE, options, tokenProvider, listener, serverTrust) {
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 
@@ -51,7 +53,8 @@ public class SagaClient(
     options: ClientOptions,
     tokenProvider: TokenProvider? = null,
     listener: EventListener? = null,
-) : Client<SagaMessage>(Service.SAGA, options, tokenProvider, listener) {
+    serverTrust: ServerTrust? = null,
+) : Client<SagaMessage>(Service.SAGA, options, tokenProvider, listener, serverTrust) {
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 
@@ -86,7 +89,8 @@ public class DocProcClient(
     options: ClientOptions,
     tokenProvider: TokenProvider? = null,
     listener: EventListener? = null,
-) : Client<DocProcMessage>(Service.DOC_PROC, options, tokenProvider, listener) {
+    serverTrust: ServerTrust? = null,
+) : Client<DocProcMessage>(Service.DOC_PROC, options, tokenProvider, listener, serverTrust) {
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 
@@ -115,7 +119,8 @@ public class DevContextClient(
     options: ClientOptions,
     tokenProvider: TokenProvider? = null,
     listener: EventListener? = null,
-) : Client<DevContextMessage>(Service.DEV_CONTEXT, options, tokenProvider, listener) {
+    serverTrust: ServerTrust? = null,
+) : Client<DevContextMessage>(Service.DEV_CONTEXT, options, tokenProvider, listener, serverTrust) {
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 

@@ -17,6 +17,7 @@ import dev.steadfast.ReconnectOptions
 import dev.steadfast.SagaClient
 import dev.steadfast.SagaInteractionKind
 import dev.steadfast.SagaMessage
+import dev.steadfast.ServerTrust
 import dev.steadfast.TherapyBridgeClient
 import dev.steadfast.TherapyBridgeMessage
 import dev.steadfast.TherapyBridgeStatus
@@ -30,7 +31,7 @@ import kotlin.time.Duration.Companion.seconds
 /** What a test needs to know about a service. */
 enum class Case(
     val slug: String,
-    private val client: (ClientOptions, TokenProvider?, EventListener?) -> Client<*>,
+    private val client: (ClientOptions, TokenProvider?, EventListener?, ServerTrust?) -> Client<*>,
     val topic: String,
     /** The messages after which nothing more is expected, any of them. */
     val last: Set<String>,
@@ -73,10 +74,14 @@ enum class Case(
 
     /** A client of a user of its own, since some services allow one connection each. */
     fun client(mock: Mock, user: String, change: ClientOptions.() -> ClientOptions = { this }): Client<*> =
-        client(options(mock, mock.token(user)).change(), null, null)
+        client(options(mock, mock.token(user)).change())
 
-    fun client(options: ClientOptions, provider: TokenProvider?, listener: EventListener? = null): Client<*> =
-        client.invoke(options, provider, listener)
+    fun client(
+        options: ClientOptions,
+        provider: TokenProvider? = null,
+        listener: EventListener? = null,
+        trust: ServerTrust? = null,
+    ): Client<*> = client.invoke(options, provider, listener, trust)
 
     /** The value of the enum in a message with [data], if it is one that the SDK does not know. */
     fun unknown(message: Any): String? = when (message) {
