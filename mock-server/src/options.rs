@@ -44,9 +44,10 @@ pub struct Options {
     /// The secret of the HS256 tokens
     #[arg(long, env = "MOCK_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
     pub jwt_secret: String,
-    /// Serve https and wss with this certificate chain and key (two PEM files)
-    #[arg(long, env = "MOCK_TLS", value_name = "CERT,KEY")]
-    pub tls: Option<TlsFiles>,
+    /// Serve https and wss with this certificate chain and key (two PEM files), or with a certificate made at the start
+    /// that is only self-signed, or also expired, or also another host's: self-signed, expired, wrong-host
+    #[arg(long, env = "MOCK_TLS", value_name = "CERT,KEY|FLAW")]
+    pub tls: Option<Tls>,
     /// Origins that browsers may connect from, separated by commas; by default any
     #[arg(long, env = "WEBSOCKET_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<String>,
@@ -173,6 +174,38 @@ fn fault(text: &str) -> Result<Rule, String> {
     }
 }
 
+/// What `--tls` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// A certificate chain and its key.
+    Files(TlsFiles),
+    /// A certificate for localhost that is made at the start and that nobody else has signed.
+    SelfSigned,
+    /// The same, expired for years.
+    Expired,
+    /// The same for another host than localhost.
+    WrongHost,
+}
+
+impl From<TlsFiles> for Tls {
+    fn from(files: TlsFiles) -> Self {
+        Tls::Files(files)
+    }
+}
+
+impl FromStr for Tls {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "self-signed" => Ok(Tls::SelfSigned),
+            "expired" => Ok(Tls::Expired),
+            "wrong-host" => Ok(Tls::WrongHost),
+            files => files.parse().map(Tls::Files),
+        }
+    }
+}
+
 /// The two files of `--tls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -187,7 +220,9 @@ impl FromStr for TlsFiles {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (certificate, key) =
-            text.split_once(',').ok_or("write two files, certificate and key: --tls cert.pem,key.pem")?;
+            text.split_once(',').ok_or(
+            "write two files, certificate and key: --tls cert.pem,key.pem; or one of self-signed, expired, wrong-host",
+        )?;
         Ok(Self { certificate: certificate.into(), key: key.into() })
     }
 }

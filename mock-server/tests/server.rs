@@ -220,7 +220,7 @@ async fn the_same_port_speaks_tls_with_a_given_certificate() {
     let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    let server = start(Options { tls: Some(files.clone()), ..Options::for_tests() }).await;
+    let server = start(Options { tls: Some(files.clone().into()), ..Options::for_tests() }).await;
     assert!(server.socket_url(C, "").starts_with("wss://"));
 
     let mut roots = rustls::RootCertStore::empty();
@@ -241,7 +241,8 @@ async fn the_same_port_speaks_tls_with_a_given_certificate() {
     assert!(answer.contains("subscribed"));
 
     std::fs::write(&files.key, "no key").unwrap();
-    let error = MockServer::start(Options { tls: Some(files), ..Options::for_tests() }).await.unwrap_err();
+    let error =
+        MockServer::start(Options { tls: Some(files.into()), ..Options::for_tests() }).await.unwrap_err();
     assert!(error.to_string().contains("key.pem"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-use crate::options::{OptionsError, TlsFiles};
+use crate::options::{OptionsError, Tls, TlsFiles};
 use crate::wire::io::{Lot, Wire, WireIo};
 
 /// Time a client has to send its request's head or finish the TLS handshake.
@@ -91,27 +91,56 @@ fn explain(address: SocketAddr, error: &io::Error) -> OptionsError {
     })
 }
 
-/// Reads the two PEM files.
-pub(crate) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, OptionsError> {
-    let wrong = |path: &std::path::Path, why: &dyn std::fmt::Display| {
-        OptionsError(format!(
-            "--tls: {}: {why}; give two PEM files, certificate chain and key",
-            path.display()
-        ))
+/// TLS with the certificate of `--tls`.
+pub(crate) fn tls(tls: &Tls) -> Result<TlsAcceptor, OptionsError> {
+    let (chain, key) = match tls {
+        Tls::Files(files) => read(files)?,
+        Tls::SelfSigned | Tls::Expired | Tls::WrongHost => {
+            make(tls).map_err(|e| OptionsError(format!("--tls: no certificate could be made: {e}")))?
+        }
     };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|e| match tls {
+            Tls::Files(TlsFiles { key, .. }) => wrong(key, &e),
+            _ => OptionsError(format!("--tls: {e}")),
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// A certificate with the flaw that is asked for. Whoever trusts it as its own root finds no other.
+fn make(flaw: &Tls) -> Result<Identity, rcgen::Error> {
+    let names: &[&str] = match flaw {
+        Tls::WrongHost => &["wrong-host.invalid"],
+        _ => &["localhost", "127.0.0.1", "::1"],
+    };
+    let mut params =
+        rcgen::CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
+    if *flaw == Tls::Expired {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    }
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    Ok((vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
+}
+
+fn wrong(path: &std::path::Path, why: &dyn std::fmt::Display) -> OptionsError {
+    OptionsError(format!("--tls: {}: {why}; give two PEM files, certificate chain and key", path.display()))
+}
+
+/// Reads the two PEM files.
+fn read(files: &TlsFiles) -> Result<Identity, OptionsError> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| wrong(&files.certificate, &e))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| wrong(&files.key, &e))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| wrong(&files.certificate, &e))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| wrong(&files.key, &e))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((chain, key))
 }
 
 /// Accepts connections until the shutdown.

@@ -25,8 +25,9 @@ async fn secure(name: &str) -> (MockServer, String) {
         path
     };
     let tls = TlsFiles { certificate: file("crt", leaf.pem()), key: file("key", key.serialize_pem()) };
-    let server =
-        MockServer::start(MockOptions { tls: Some(tls.clone()), ..MockOptions::for_tests() }).await.unwrap();
+    let server = MockServer::start(MockOptions { tls: Some(tls.clone().into()), ..MockOptions::for_tests() })
+        .await
+        .unwrap();
     for path in [tls.certificate, tls.key] {
         std::fs::remove_file(path).unwrap();
     }
