@@ -1,7 +1,9 @@
 //! What all HTTP answers share: the errors, cross-origin rules and the router of everything.
 
 use axum::extract::{OriginalUri, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE,
+};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -55,6 +57,10 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Marks a response that shall carry no CORS header, as if the page's origin were not allowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OriginRefused;
+
 /// A JSON body of a known shape, or 400 with what is wrong with it.
 pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes)
@@ -104,6 +110,12 @@ fn finish(world: &World, router: Router<World>) -> Router {
         })
         .layer(middleware::from_fn_with_state(world.clone(), check_origin))
         .layer(cors(&world.options.cors_origin))
+        .layer(middleware::map_response(async |mut response: Response| {
+            if response.extensions().get::<OriginRefused>().is_some() {
+                response.headers_mut().remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+            }
+            response
+        }))
         .with_state(world.clone())
 }
 

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use steadfast_mock_server::{AuthMode, Authority, DEFAULT_SECRET, MockServer, Options, Rule, Switches};
+use steadfast_mock_server::{
+    AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Switches,
+};
 
 /// The exit code if a verdict of `--fail-on` was found.
 const FOUND: u8 = 3;
@@ -45,6 +47,12 @@ enum Task {
     },
     /// List the switches with their defaults
     Switches,
+    /// List the faults, each with an example for --fault or POST /_mock/faults
+    Faults {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of a fault rule
     Schema,
 }
@@ -66,6 +74,23 @@ async fn main() -> ExitCode {
             print(|out| writeln!(out, "{token}"))
         }
         Some(Task::Schema) => print(|out| writeln!(out, "{:#}", Rule::schema())),
+        Some(Task::Faults { json: true }) => {
+            print(|out| writeln!(out, "{}", serde_json::to_string_pretty(CATALOGUE)?))
+        }
+        Some(Task::Faults { json: false }) => print(|out| {
+            for level in Level::ALL {
+                writeln!(out, "\n{level}")?;
+                for fault in CATALOGUE.iter().filter(|fault| fault.level == level) {
+                    writeln!(out, "  {}: {}\n    {}", fault.name, fault.help, fault.example)?;
+                }
+            }
+            writeln!(
+                out,
+                "\nThe same rules are taken by POST /_mock/faults at any time; `match` narrows them down to a service, \
+                 connection, user, topic, type, n-th message, time or chance, `times` says how often, `seed` repeats what \
+                 they leave to chance."
+            )
+        }),
         Some(Task::Switches) => print(|out| {
             Switches::all().iter().try_for_each(|switch| {
                 let (name, doc) = (switch.name, switch.doc);

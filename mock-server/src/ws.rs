@@ -7,18 +7,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, LOCATION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -30,11 +30,14 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use crate::connection::{Closing, Command, Connection, Frame};
 use crate::faults::End;
 use crate::faults::frame::{self, FrameFault, Piece};
+use crate::faults::http::{ENGINE_ERRORS, HttpFault};
+use crate::faults::message::{Letter, Sent};
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
-use crate::http::ApiError;
+use crate::http::{ApiError, OriginRefused};
 use crate::report::journal::{Ending, Fact};
 use crate::service::Service;
+use crate::wire::gate::Gate;
 use crate::wire::io::Cut;
 use crate::wire::listen::CameBy;
 use crate::world::World;
@@ -97,6 +100,12 @@ pub(crate) trait Session: Send + 'static {
     fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
         match fault {
             ProtocolFault::ExpireToken => self.expired(out),
+            ProtocolFault::RevokeToken => {}
+            ProtocolFault::Shutdown => out.close(1001, "Server shutting down"),
+            ProtocolFault::Disconnect => out.close(1000, "Disconnected"),
+            ProtocolFault::GatewayError { message } => {
+                out.send(Frame::new("(gateway error)", ProtocolFault::gateway_frame(message)));
+            }
             ProtocolFault::Replace => {
                 let closing = self.replaced();
                 out.close(closing.code, &closing.reason);
@@ -120,6 +129,9 @@ pub(crate) struct Habits {
     /// A peer that sends no byte for this long is dropped.
     pub(crate) silence: Option<Duration>,
 }
+
+/// The server's end of a WebSocket.
+pub(crate) type Socket = WebSocketStream<Gate>;
 
 /// A request to open a WebSocket that passed the faults; the service decides whether to accept it.
 pub(crate) struct Knock {
@@ -146,27 +158,50 @@ pub(crate) async fn knock(
         return Err(ApiError::bad("this request came over no connection of this server").into_response());
     };
     let (connection, commands) = world.connections.number(service, path, wire);
-    admit(world, &connection, "websocket").await?;
+    admit(world, &connection, "websocket", request.headers()).await?;
     match Opening::read(request) {
         Ok(opening) => Ok(Knock { connection, commands, opening }),
         Err(why) => Err(refuse(world, &connection, ApiError::bad(why))),
     }
 }
 
-/// Applies the faults for upgrades, also to a request that begins a session without a WebSocket.
-pub(crate) async fn admit(world: &World, connection: &Connection, transport: &str) -> Result<(), Response> {
+/// Applies the faults for upgrades, also to a request that begins a session without a WebSocket, or that belongs to one.
+pub(crate) async fn admit(
+    world: &World,
+    connection: &Connection,
+    transport: &str,
+    headers: &HeaderMap,
+) -> Result<(), Response> {
     let plan = world.faults.at_upgrade(world, connection, transport);
     sleep(plan.delay).await;
     if let Some(cut) = plan.cut {
         connection.wire.cut(cut);
         return Err(refuse(world, connection, ApiError::new(StatusCode::BAD_GATEWAY, "cut by a fault")));
     }
-    if let Some((status, retry_after)) = plan.refuse {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let error = ApiError { retry_after, ..ApiError::new(status, "refused by a fault") };
-        return Err(refuse(world, connection, error));
+    plan.wires.iter().for_each(|fault| fault.apply(&connection.wire));
+    match plan.refuse {
+        Some(HttpFault::Refuse { status, retry_after, location }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let error = ApiError { retry_after, ..ApiError::new(status, "refused by a fault") };
+            let mut response = refuse(world, connection, error);
+            if let Some(location) = location.and_then(|text| HeaderValue::from_str(&text).ok()) {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            Err(response)
+        }
+        Some(HttpFault::ForbidOrigin) if headers.contains_key(ORIGIN) => {
+            let error = ApiError::forbidden("this origin is refused by a fault");
+            let mut response = refuse(world, connection, error);
+            response.extensions_mut().insert(OriginRefused);
+            Err(response)
+        }
+        Some(HttpFault::EngineError { code }) => {
+            let message = ENGINE_ERRORS[usize::from(code)];
+            note_refusal(world, connection, &format!("400 {message}"));
+            Err((StatusCode::BAD_REQUEST, Json(json!({"code": code, "message": message}))).into_response())
+        }
+        Some(HttpFault::ForbidOrigin) | None => Ok(()),
     }
-    Ok(())
 }
 
 impl Opening {
@@ -212,10 +247,13 @@ fn handshake(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
 
 /// Notes a refusal and answers it.
 pub(crate) fn refuse(world: &World, connection: &Connection, error: ApiError) -> Response {
-    let detail = format!("{} {}", error.status.as_u16(), error.text);
-    world.journal.add(connection, Fact::Refused { detail: &detail });
-    world.console.tell("refused", connection, &detail);
+    note_refusal(world, connection, &format!("{} {}", error.status.as_u16(), error.text));
     error.into_response()
+}
+
+fn note_refusal(world: &World, connection: &Connection, detail: &str) {
+    world.journal.add(connection, Fact::Refused { detail });
+    world.console.tell("refused", connection, detail);
 }
 
 impl Knock {
@@ -238,8 +276,8 @@ impl Knock {
             match upgrade.await {
                 Ok(upgraded) => {
                     let socket = open(upgraded, Some(habits.max_message)).await;
-                    let mut carrier =
-                        Carrier { world: &world, connection: &connection, socket, habits, session };
+                    let (world, connection, sent) = (&world, &connection, Sent::default());
+                    let mut carrier = Carrier { world, connection, socket, habits, session, sent };
                     carrier.run(self.commands).await;
                 }
                 Err(error) => tracing::debug!(%error, "an accepted connection did not upgrade"),
@@ -252,24 +290,27 @@ impl Knock {
 }
 
 /// The server's end of an upgraded connection.
-pub(crate) async fn open(upgraded: Upgraded, limit: Option<usize>) -> WebSocketStream<TokioIo<Upgraded>> {
+pub(crate) async fn open(upgraded: Upgraded, limit: Option<usize>) -> Socket {
     let most = limit.map_or(HARD_LIMIT, |limit| (limit * 4).clamp(16 << 20, HARD_LIMIT));
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(most))
         .max_frame_size(Some(most));
-    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
+    WebSocketStream::from_raw_socket(Gate::new(upgraded), Role::Server, Some(config)).await
 }
 
-/// Writes a message, or what rules make of its frame.
+/// Writes a message, or what rules make of its frame; answers how they end the connection, if they do.
 pub(crate) async fn put(
-    socket: &mut WebSocketStream<TokioIo<Upgraded>>,
+    socket: &mut Socket,
     message: Message,
     faults: &[FrameFault],
-) -> Result<(), WsError> {
+) -> Result<Option<End>, WsError> {
     for piece in frame::plan(faults, message) {
         match piece {
             Piece::Message(message) => socket.send(message).await?,
+            // Stays in the library's buffer until something is sent.
+            Piece::Later(message) => socket.feed(message).await?,
+            Piece::End(end) => return Ok(Some(end)),
             Piece::Bytes(bytes) => {
                 socket.flush().await?;
                 socket.get_mut().write_all(&bytes).await?;
@@ -277,15 +318,28 @@ pub(crate) async fn put(
             }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Leaves a ping that was just read without its pong, which the library has ready.
+pub(crate) async fn keep_from_answering(socket: &mut Socket) {
+    socket.get_mut().shut(true);
+    let _ = socket.flush().await; // into nothing
+    socket.get_mut().shut(false);
+}
+
+/// Waits a little for the peer's end.
+pub(crate) async fn see_off(socket: &mut Socket) {
+    let _ = timeout(CLOSE_LIMIT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
 }
 
 struct Carrier<'a, S> {
     world: &'a World,
     connection: &'a Arc<Connection>,
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+    socket: Socket,
     habits: Habits,
     session: S,
+    sent: Sent,
 }
 
 impl<S: Session> Carrier<'_, S> {
@@ -368,12 +422,21 @@ impl<S: Session> Carrier<'_, S> {
                 self.session.binary(out);
             }
             Some(Ok(Message::Pong(_))) => self.world.journal.add(&**self.connection, Fact::Pong),
-            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Ping(_))) => {
+                let plan = self.world.faults.at_control(self.world, When::In, self.connection, "(ping)");
+                sleep(plan.delay).await;
+                if let Some(end) = plan.end {
+                    return Err(self.end(end).await);
+                }
+                if plan.copies == 0 {
+                    keep_from_answering(&mut self.socket).await;
+                }
+            }
+            Some(Ok(Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => {
                 let close = frame.as_ref().map(|frame| (u16::from(frame.code), frame.reason.as_str()));
                 // The answer to the close frame is written while reading on.
-                let _ =
-                    timeout(CLOSE_LIMIT, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
+                see_off(&mut self.socket).await;
                 return Err(Ending::by_client(close));
             }
             Some(Err(WsError::Utf8(_))) => {
@@ -442,11 +505,12 @@ impl<S: Session> Carrier<'_, S> {
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
         }
-        let text = plan.instead.unwrap_or_else(|| frame.body.to_string());
-        for _ in 0..plan.copies {
-            let fact = Fact::Out { kind: &frame.kind, topic, text: &text };
+        let letters = plan.letters(&mut self.sent, &frame.kind, topic, frame.body.to_string());
+        for Letter { kind, topic, text, binary } in letters {
+            let fact = Fact::Out { kind: &kind, topic: topic.as_deref(), text: &text };
             self.world.journal.add(&**self.connection, fact);
-            self.write(Message::text(text.as_str()), &plan.frames).await?;
+            let message = if binary { Message::binary(text) } else { Message::text(text) };
+            self.write(message, &plan.frames).await?;
         }
         Ok(())
     }
@@ -465,13 +529,21 @@ impl<S: Session> Carrier<'_, S> {
     }
 
     async fn write(&mut self, message: Message, faults: &[FrameFault]) -> Result<(), Ending> {
-        put(&mut self.socket, message, faults).await.map_err(|error| Ending::lost(format!("lost, {error}")))
+        match put(&mut self.socket, message, faults).await {
+            Ok(None) => Ok(()),
+            Ok(Some(end)) => Err(self.end(end).await),
+            Err(error) => Err(Ending::lost(format!("lost, {error}"))),
+        }
     }
 
     async fn end(&mut self, end: End) -> Ending {
         match end {
             End::Close(closing) => self.close(&closing).await,
             End::Cut(cut) => self.cut(cut, "cut"),
+            End::Written => {
+                see_off(&mut self.socket).await;
+                Ending::by_server(None, "by a close frame of a rule")
+            }
         }
     }
 

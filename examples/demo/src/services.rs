@@ -139,7 +139,7 @@ async fn devcontext(scene: &Scene) -> Outcome<()> {
 fn misbehave(server: &MockServer) -> Outcome<()> {
     let service = Some(MockService::DevContext);
     let actions = [
-        (When::Upgrade, Action::from(HttpFault::Refuse { status: 503, retry_after: None })),
+        (When::Upgrade, Action::from(HttpFault::Refuse { status: 503, retry_after: None, location: None })),
         (When::Now, TcpFault::Drop { how: How::Rst, code: 1006, reason: String::new() }.into()),
     ];
     for (when, action) in actions {

@@ -43,7 +43,7 @@ const GROUPS: [(&[&str], Read); 5] = [
 impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let written = Value::deserialize(from)?;
-        let all = || GROUPS.iter().flat_map(|(names, _)| *names).copied().collect::<Vec<_>>().join(", ");
+        let all = || Self::names().collect::<Vec<_>>().join(", ");
         let Some(name) = written.get("do").and_then(Value::as_str).map(str::to_owned) else {
             return Err(D::Error::custom(format!("the action has no `do`: name one of {}", all())));
         };
@@ -66,6 +66,11 @@ macro_rules! from {
 from!(Tcp TcpFault, Http HttpFault, Frame FrameFault, Message MessageFault, Protocol ProtocolFault);
 
 impl Action {
+    /// What `do` may be.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        GROUPS.iter().flat_map(|(names, _)| *names).copied()
+    }
+
     /// Where it is applied unless the rule says so.
     pub(crate) fn usual_place(&self) -> When {
         match self {

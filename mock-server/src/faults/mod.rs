@@ -5,6 +5,8 @@
 //! answers with a plan that the caller carries out; what an action means is in the file of its group ([`action`]).
 
 pub(crate) mod action;
+pub(crate) mod catalogue;
+pub(crate) mod edit;
 pub(crate) mod frame;
 pub(crate) mod http;
 pub(crate) mod message;
@@ -21,6 +23,7 @@ use crate::connection::{Closing, Command, Connection};
 use crate::faults::action::Action;
 use crate::faults::frame::FrameFault;
 use crate::faults::http::UpgradePlan;
+use crate::faults::message::MessageFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, RuleInfo, When};
 use crate::report::journal::Fact;
@@ -37,6 +40,32 @@ pub(crate) enum End {
     Close(Closing),
     /// Below the protocols.
     Cut(Cut),
+    /// By a close frame that a rule has written already.
+    Written,
+}
+
+/// A rule's action that is due, with what the rule's chance drew for it.
+#[derive(Debug, Clone)]
+struct Due {
+    rule: u64,
+    action: Action,
+    draw: Draw,
+}
+
+/// A number that a rule drew by its seed: whatever an action leaves to chance is decided by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    /// One of so many, counted from 0.
+    pub(crate) fn one_of(self, count: usize) -> usize {
+        (self.0 % count.max(1) as u64) as usize
+    }
+
+    /// A part of a span, perhaps nearly all of it.
+    pub(crate) fn part_of(self, span: Duration) -> Duration {
+        span.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
+    }
 }
 
 /// What to do with a message.
@@ -48,6 +77,14 @@ pub(crate) struct Plan {
     pub(crate) copies: usize,
     /// Send this text instead.
     pub(crate) instead: Option<String>,
+    /// What is changed in its text.
+    pub(crate) edits: Vec<(MessageFault, Draw)>,
+    /// Send its text as bytes.
+    pub(crate) binary: bool,
+    /// Send it behind the next one.
+    pub(crate) aside: bool,
+    /// Send what came before it once more, behind it.
+    pub(crate) stale: bool,
     /// End the connection instead.
     pub(crate) end: Option<End>,
     /// How its frame is written; see [`frame::plan`].
@@ -119,7 +156,7 @@ impl Faults {
     }
 
     /// The actions that are due at this place with their rules' numbers, in the order of the rules.
-    fn actions(&self, world: &World, when: When, scene: Scene<'_>) -> Vec<(u64, Action)> {
+    fn actions(&self, world: &World, when: When, scene: Scene<'_>) -> Vec<Due> {
         let mut rules = self.rules.locked();
         if rules.is_empty() {
             return Vec::new();
@@ -130,14 +167,14 @@ impl Faults {
             if !fits {
                 return None;
             }
-            rule.fire().map(|action| (rule.info.id, action))
+            rule.fire()
         });
         due.collect()
     }
 
     /// Asked for each TCP connection that is accepted, before TLS. Carries the actions out at once.
     pub(crate) fn at_accept(&self, world: &World, service: Option<Service>, wire: &Wire) {
-        for (_, action) in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
+        for Due { action, .. } in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
             if let Action::Tcp(fault) = action {
                 fault.apply(&Wires::new(wire.clone()));
             }
@@ -145,16 +182,18 @@ impl Faults {
     }
 
     /// Asked for each upgrade request, before anything else looks at it. As the request's type stands its transport,
-    /// `websocket` or `polling`.
+    /// `websocket` or `polling`; the later requests of polling have a type in parentheses, and only rules that name it
+    /// are meant.
     pub(crate) fn at_upgrade(&self, world: &World, on: &Connection, transport: &str) -> UpgradePlan {
         // Only where the address names the topic it is known by now.
         let topic = on.path.rsplit('/').next().filter(|_| on.service == Service::TherapyBridge);
-        let scene = Scene { on: Some(on), topic, kind: Some(transport), ..Scene::default() };
+        let named = transport.starts_with('(');
+        let scene = Scene { on: Some(on), topic, kind: Some(transport), named, ..Scene::default() };
         let actions = self.actions(world, When::Upgrade, scene);
-        for (rule, action) in &actions {
-            note(world, on, *rule, action);
+        for due in &actions {
+            note(world, on, due.rule, &due.action);
         }
-        http::plan(actions.iter().map(|(_, action)| action))
+        http::plan(actions)
     }
 
     /// Asked for each message, `when` in or out, just before it is handled or written.
@@ -180,18 +219,22 @@ impl Faults {
             delay: Duration::ZERO,
             copies: 1,
             instead: None,
+            edits: Vec::new(),
+            binary: false,
+            aside: false,
+            stale: false,
             end: None,
             frames: Vec::new(),
             answers: Vec::new(),
         };
-        for (rule, action) in self.actions(world, when, scene) {
+        for Due { rule, action, draw } in self.actions(world, when, scene) {
             note(world, on, rule, &action);
             match action {
                 Action::Tcp(fault) => match fault.end() {
                     Some(end) => plan.end = Some(end),
                     None => fault.apply(&on.wire),
                 },
-                Action::Message(fault) => fault.apply(&mut plan),
+                Action::Message(fault) => fault.apply(&mut plan, draw),
                 Action::Frame(fault) => plan.frames.push(fault),
                 Action::Protocol(fault) => fault.apply(world, on, Some(&mut plan)),
                 Action::Http(_) => {}
@@ -214,7 +257,7 @@ impl InForce {
     }
 
     /// Counts; answers the action if it is due.
-    fn fire(&mut self) -> Option<Action> {
+    fn fire(&mut self) -> Option<Due> {
         let Self { info, random, .. } = self;
         info.matched += 1;
         let late = info.rule.times.is_some_and(|times| info.applied >= times);
@@ -223,7 +266,7 @@ impl InForce {
             return None;
         }
         info.applied += 1;
-        Some(info.rule.action.clone())
+        Some(Due { rule: info.id, action: info.rule.action.clone(), draw: Draw(random.u64(..)) })
     }
 }
 

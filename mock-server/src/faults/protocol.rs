@@ -15,6 +15,18 @@ pub enum ProtocolFault {
     /// The connection's token expires now and is refused from here on; the client is told at once, also by services
     /// that look at tokens only when a message comes.
     ExpireToken,
+    /// The connection's token is refused from here on; the client is not told before it shows it again.
+    RevokeToken,
+    /// As if the server were shutting down: what the service says then, and the end of the connection.
+    Shutdown,
+    /// Ends the Socket.IO session (`41`) and leaves the transport open; elsewhere a close frame with 1000.
+    Disconnect,
+    /// An API gateway's error in place of handling the client's message [devcontext §3.16].
+    GatewayError {
+        /// The error's text.
+        #[serde(default = "gateway")]
+        message: String,
+    },
     /// As if a newer connection of the same user had arrived.
     Replace,
     /// Answers the client's message with the service's error in place of handling it.
@@ -28,6 +40,10 @@ pub enum ProtocolFault {
     },
 }
 
+fn gateway() -> String {
+    "Internal server error".to_owned()
+}
+
 fn denied() -> String {
     "FORBIDDEN".to_owned()
 }
@@ -37,12 +53,13 @@ fn by_a_fault() -> String {
 }
 
 impl ProtocolFault {
-    pub(super) const NAMES: &[&str] = &["expire_token", "replace", "reject"];
+    pub(super) const NAMES: &[&str] =
+        &["expire_token", "revoke_token", "shutdown", "disconnect", "gateway_error", "replace", "reject"];
 
     pub(super) fn usual_place(&self) -> When {
         match self {
-            ProtocolFault::Reject { .. } => When::In,
-            ProtocolFault::ExpireToken | ProtocolFault::Replace => When::Out,
+            ProtocolFault::Reject { .. } | ProtocolFault::GatewayError { .. } => When::In,
+            _ => When::Out,
         }
     }
 
@@ -50,6 +67,9 @@ impl ProtocolFault {
         match (self, when) {
             (_, When::Accept | When::Upgrade) => {
                 Some("this action needs an open connection: use `when` in, out or now")
+            }
+            (ProtocolFault::GatewayError { .. }, When::Out) => {
+                Some("`gateway_error` answers a message of the client: leave `when` out, or use now")
             }
             (ProtocolFault::Reject { .. }, When::Out | When::Now) => {
                 Some("`reject` answers a message of the client: leave `when` out")
@@ -61,18 +81,23 @@ impl ProtocolFault {
     /// Does it to an open connection; what needs the client's message goes into the message's plan.
     pub(super) fn apply(&self, world: &World, on: &Connection, plan: Option<&mut Plan>) {
         match self {
-            ProtocolFault::Reject { .. } => {
+            ProtocolFault::Reject { .. } | ProtocolFault::GatewayError { .. } => {
                 if let Some(plan) = plan {
-                    plan.answers.push(self.clone());
+                    return plan.answers.push(self.clone());
                 }
             }
-            ProtocolFault::ExpireToken => {
+            ProtocolFault::ExpireToken | ProtocolFault::RevokeToken => {
                 if let Some(who) = on.identity() {
                     world.authority.revoke(&who.fingerprint);
                 }
-                on.send(Command::Provoke(self.clone()));
             }
-            ProtocolFault::Replace => on.send(Command::Provoke(self.clone())),
+            _ => {}
         }
+        on.send(Command::Provoke(self.clone()));
+    }
+
+    /// The gateway's frame. Its ids are its own and mean nothing.
+    pub(crate) fn gateway_frame(message: &str) -> serde_json::Value {
+        serde_json::json!({"message": message, "connectionId": "gateway-connection", "requestId": "gateway-request"})
     }
 }

@@ -90,8 +90,11 @@ impl TcpFault {
             (TcpFault::Drop { .. }, When::Accept) => {
                 Some("there is no WebSocket yet when a connection is accepted: drop it by fin or rst")
             }
-            (_, When::Upgrade) => {
-                Some("at the upgrade only `refuse`, `delay` and `drop` by fin or rst are possible")
+            (TcpFault::Drop { .. }, When::Upgrade) => {
+                Some("there is no WebSocket yet at the upgrade: drop it by fin or rst")
+            }
+            (TcpFault::Resume, When::Accept | When::Upgrade) => {
+                Some("nothing is stalled yet: use `when` now, or `resume_after` of the stall")
             }
             _ => None,
         }
@@ -108,7 +111,7 @@ impl TcpFault {
     }
 
     /// Carries it out on the wires of one connection. A close frame is no matter of wires.
-    pub(super) fn apply(&self, wires: &Wires) {
+    pub(crate) fn apply(&self, wires: &Wires) {
         match self {
             TcpFault::Drop { .. } => {
                 if let Some(End::Cut(cut)) = self.end() {

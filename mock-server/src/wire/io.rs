@@ -207,15 +207,21 @@ impl WireIo {
         Some(cut)
     }
 
+    /// Puts injected bytes behind what was written before them.
+    fn take_injected(&mut self) {
+        let mut state = self.wire.lock();
+        while let Some(bytes) = state.injected.pop_front() {
+            self.queued += bytes.len();
+            self.outbox.push_back((Instant::now(), bytes));
+        }
+    }
+
     /// Writes what is due of the outbox; ready when nothing is left.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let trickle = {
-                let mut state = self.wire.lock();
-                while let Some(bytes) = state.injected.pop_front() {
-                    self.queued += bytes.len();
-                    self.outbox.push_back((Instant::now(), bytes));
-                }
+                self.take_injected();
+                let state = self.wire.lock();
                 if state.mode != Mode::Pass {
                     return Poll::Pending; // whoever changes the mode wakes us
                 }
@@ -298,6 +304,7 @@ impl AsyncWrite for WireIo {
         if this.queued >= OUTBOX_LIMIT {
             ready!(this.drain(cx))?;
         }
+        this.take_injected();
         this.queued += data.len();
         this.outbox.push_back((Instant::now() + delay, Bytes::copy_from_slice(data)));
         match this.drain(cx) {

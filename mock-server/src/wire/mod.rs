@@ -3,5 +3,6 @@
 //! The lowest layer. It knows no service, rule or journal, and nothing in here may import from above.
 
 pub(crate) mod bundle;
+pub(crate) mod gate;
 pub(crate) mod io;
 pub(crate) mod listen;

@@ -245,7 +245,9 @@ impl Session for Talk {
     }
 
     fn reject(&mut self, code: &str, why: &str, _: Option<&str>, out: &mut Out) {
-        out.send(self.error((code, why.to_owned(), false), None));
+        // Of all refusals only this one passes by itself.
+        let retryable = code == "RATE_LIMIT_EXCEEDED";
+        out.send(self.error((code, why.to_owned(), retryable), None));
     }
 
     fn expired(&mut self, out: &mut Out) {

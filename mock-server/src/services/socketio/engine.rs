@@ -14,15 +14,17 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 use super::layer::{Act, Layer, Out};
 use super::packet::{self, Heard, Item, Parcel};
 use super::refusal::Refusal;
-use super::transport::{Incoming, Line, Probe, Socket, Waiting};
+use super::transport::{Incoming, Line, Probe, Waiting};
 use crate::connection::{Closing, Command, Connection};
 use crate::faults::End;
 use crate::faults::frame::FrameFault;
+use crate::faults::message::{Letter, Sent};
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::When;
 use crate::report::journal::{By, Ending, Fact};
 use crate::wire::io::{Cut, Wire};
 use crate::world::World;
+use crate::ws::{self, Socket};
 
 /// Time a client has for the probe of an upgrade.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -84,6 +86,7 @@ pub(super) struct Session {
     pub(super) layer: Layer,
     pub(super) asks: mpsc::Receiver<Ask>,
     pub(super) commands: mpsc::Receiver<Command>,
+    sent: Sent,
     probe: Option<Probe>,
     next_ping: Option<Instant>,
     pong_due: Option<Instant>,
@@ -100,7 +103,8 @@ impl Session {
         (asks, commands): (mpsc::Receiver<Ask>, mpsc::Receiver<Command>),
     ) -> Self {
         let next_ping = Some(Instant::now() + settings.ping_interval);
-        Self { world, on, sid, settings, line, layer, asks, commands, probe: None, next_ping, pong_due: None }
+        let (sent, probe, pong_due) = (Sent::default(), None, None);
+        Self { world, on, sid, settings, line, layer, asks, commands, sent, probe, next_ping, pong_due }
     }
 
     /// Carries the session from its open packet to its end.
@@ -152,6 +156,7 @@ impl Session {
     async fn handle(&mut self, happened: Happened, out: &mut Out) -> Result<(), Ended> {
         match happened {
             Happened::In(Incoming::Item(item)) => self.take_in(item, out).await,
+            Happened::In(Incoming::Ping) => self.pinged().await,
             Happened::In(Incoming::Gone(ending)) => Err(Ended::new(ending)),
             Happened::In(Incoming::Wrong(closing)) => Err(self.close(Some(&closing)).await),
             Happened::Probed(message) => self.probed(message).await,
@@ -301,6 +306,21 @@ impl Session {
         Ok(())
     }
 
+    /// A WebSocket ping came in; the library answers it unless a rule loses it.
+    async fn pinged(&mut self) -> Result<(), Ended> {
+        let plan = self.world.faults.at_control(&self.world, When::In, &self.on, "(ping)");
+        sleep(plan.delay).await;
+        if let Some(end) = plan.end {
+            return Err(self.end(end).await);
+        }
+        if plan.copies == 0
+            && let Line::WebSocket(socket) = &mut self.line
+        {
+            ws::keep_from_answering(socket).await;
+        }
+        Ok(())
+    }
+
     /// A packet came in.
     async fn take_in(&mut self, item: Item, out: &mut Out) -> Result<(), Ended> {
         let (heard, text) = match &item {
@@ -361,16 +381,23 @@ impl Session {
         if let Some(end) = plan.end {
             return Err(self.end(end).await);
         }
-        let text = plan.instead.unwrap_or_else(|| parcel.text.clone());
-        for _ in 0..plan.copies {
-            self.world.journal.add(&*self.on, Fact::Out { kind: &parcel.kind, topic, text: &text });
-            self.write(Item::Text(text.clone()), &plan.frames).await?;
+        let letters = plan.letters(&mut self.sent, &parcel.kind, topic, parcel.text.clone());
+        let lost = letters.is_empty();
+        for Letter { kind, topic, text, binary } in letters {
+            let fact = Fact::Out { kind: &kind, topic: topic.as_deref(), text: &text };
+            self.world.journal.add(&*self.on, fact);
+            let item = if binary { Item::Binary(text.into()) } else { Item::Text(text) };
+            self.write(item, &plan.frames).await?;
         }
-        Ok(plan.copies > 0)
+        Ok(!lost)
     }
 
     async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<(), Ended> {
-        self.line.write(item, faults).await.map_err(|how| Ended::new(Ending::lost(how)))
+        match self.line.write(item, faults).await {
+            Ok(None) => Ok(()),
+            Ok(Some(end)) => Err(self.end(end).await),
+            Err(how) => Err(Ended::new(Ending::lost(how))),
+        }
     }
 
     async fn end(&mut self, end: End) -> Ended {
@@ -380,6 +407,12 @@ impl Session {
                 self.on.wire.give_up(cut);
                 let how = format!("cut, {}", if cut == Cut::Fin { "FIN" } else { "RST" });
                 Ended::new(Ending::by_server(None, how))
+            }
+            End::Written => {
+                if let Line::WebSocket(socket) = &mut self.line {
+                    ws::see_off(socket).await;
+                }
+                Ended::new(Ending::by_server(None, "by a close frame of a rule"))
             }
         }
     }

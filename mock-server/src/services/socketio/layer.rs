@@ -78,6 +78,11 @@ impl Out {
         self.close(1002, why);
     }
 
+    /// Whether something of it ends the session or the connection.
+    fn is_last(&self) -> bool {
+        self.0.iter().any(|act| matches!(act, Act::Disconnect | Act::End(_)))
+    }
+
     pub(super) fn next(&mut self) -> Option<Act> {
         self.0.pop_front()
     }
@@ -226,6 +231,18 @@ impl Layer {
     pub(super) fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
         match fault {
             ProtocolFault::ExpireToken => self.expired(out),
+            ProtocolFault::RevokeToken => {}
+            ProtocolFault::Shutdown => {
+                self.farewell(out);
+                if !out.is_last() {
+                    out.close(1001, "Server shutting down");
+                }
+            }
+            ProtocolFault::Disconnect => out.disconnect(),
+            ProtocolFault::GatewayError { message } => {
+                let text = ProtocolFault::gateway_frame(message).to_string();
+                out.packet(Parcel::new("(gateway error)", text));
+            }
             ProtocolFault::Replace => out.close(4409, "Replaced by a newer connection"),
             ProtocolFault::Reject { code, message } if self.connected => {
                 self.dialect.reject(code, message, topic, out);

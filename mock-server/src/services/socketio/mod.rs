@@ -157,7 +157,7 @@ impl Visit {
     /// A request without a session id begins a session.
     async fn begin(self, mut request: Request) -> Result<Response, Response> {
         let (on, commands) = self.world.connections.number(self.kind.service, &self.path, self.wire.clone());
-        ws::admit(&self.world, &on, &self.asked.transport).await?;
+        ws::admit(&self.world, &on, &self.asked.transport, request.headers()).await?;
         let refuse = |refusal| self.refuse(&on, refusal);
         let websocket = match self.asked.transport.as_str() {
             "websocket" => true,
@@ -246,10 +246,16 @@ impl Visit {
         }
         let Some(handle) = known else { return Err(refuse(Refusal::UnknownSession)) };
         match (self.asked.transport.as_str(), request.method()) {
-            ("polling", &Method::GET) => self.poll(&handle).await,
-            ("polling", &Method::POST) => self.post(&handle, request.into_body()).await,
+            ("polling", &Method::GET) => {
+                self.let_pass(&on, "(poll)", request.headers()).await?;
+                self.poll(&handle).await
+            }
+            ("polling", &Method::POST) => {
+                self.let_pass(&on, "(post)", request.headers()).await?;
+                self.post(&handle, request.into_body()).await
+            }
             ("websocket", &Method::GET) => {
-                ws::admit(&self.world, &on, "websocket").await?;
+                ws::admit(&self.world, &on, "websocket", request.headers()).await?;
                 let Ok(opening) = Opening::read(&mut request) else {
                     return Err(refuse(Refusal::BadRequest));
                 };
@@ -265,6 +271,16 @@ impl Visit {
             }
             _ => Err(refuse(Refusal::BadRequest)),
         }
+    }
+
+    /// Applies the faults for requests of a polling session.
+    async fn let_pass(&self, on: &Connection, kind: &str, headers: &HeaderMap) -> Result<(), Response> {
+        on.wire.join(self.wire.clone());
+        let admitted = ws::admit(&self.world, on, kind, headers).await;
+        if admitted.is_err() {
+            on.wire.leave(&self.wire);
+        }
+        admitted
     }
 
     async fn poll(&self, handle: &Handle) -> Result<Response, Response> {

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::faults::http::ENGINE_ERRORS;
+
 /// Why a request is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -27,13 +29,7 @@ impl Refusal {
     }
 
     pub(super) fn message(self) -> &'static str {
-        match self {
-            Refusal::UnknownTransport => "Transport unknown",
-            Refusal::UnknownSession => "Session ID unknown",
-            Refusal::BadMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Version => "Unsupported protocol version",
-        }
+        ENGINE_ERRORS[usize::from(self.code())]
     }
 }
 

@@ -4,11 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -17,11 +14,12 @@ use super::engine::Answer;
 use super::packet::{Item, to_payload};
 use super::refusal::Refusal;
 use crate::connection::{Closing, Connection};
+use crate::faults::End;
 use crate::faults::frame::FrameFault;
 use crate::report::journal::Ending;
 use crate::wire::io::Wire;
 use crate::world::World;
-use crate::ws;
+use crate::ws::{self, Socket};
 
 /// Packets kept for a client that does not poll; one that fetches none of so many has gone.
 const OUTBOX_LIMIT: usize = 4096;
@@ -29,9 +27,6 @@ const OUTBOX_LIMIT: usize = 4096;
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// A close reason's longest form.
 const LONGEST_REASON: usize = 123;
-
-/// A WebSocket of the server.
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// A GET that waits for packets.
 pub(super) struct Waiting {
@@ -78,6 +73,8 @@ pub(super) enum Line {
 /// What the transport tells.
 pub(super) enum Incoming {
     Item(Item),
+    /// A WebSocket ping, which is answered when the transport is heard next.
+    Ping,
     /// It is over.
     Gone(Ending),
     /// It must be closed like this.
@@ -108,8 +105,8 @@ impl Line {
         }
     }
 
-    /// Sends one packet; an error says how the transport ended.
-    pub(super) async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<(), String> {
+    /// Sends one packet; answers how rules end the connection, if they do. An error says how the transport ended.
+    pub(super) async fn write(&mut self, item: Item, faults: &[FrameFault]) -> Result<Option<End>, String> {
         match self {
             Line::WebSocket(socket) => {
                 let message = match item {
@@ -123,7 +120,7 @@ impl Line {
             }
             Line::Polling(polling) => {
                 polling.outbox.push_back(item);
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -160,7 +157,8 @@ async fn hear(socket: &mut Socket, limit: usize) -> Option<Incoming> {
         }
         Some(Ok(Message::Text(text))) => Some(Incoming::Item(Item::Text(text.to_string()))),
         Some(Ok(Message::Binary(bytes))) => Some(Incoming::Item(Item::Binary(bytes))),
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+        Some(Ok(Message::Ping(_))) => Some(Incoming::Ping),
+        Some(Ok(Message::Pong(_) | Message::Frame(_))) => None,
         Some(Ok(Message::Close(frame))) => {
             // The answer to the close frame is written while reading on.
             let _ = timeout(CLOSE_LIMIT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
