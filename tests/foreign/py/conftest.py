@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -24,6 +25,9 @@ class Mock:
                 break
         else:
             raise RuntimeError(f"the mock server ended with {self._process.wait()}")
+        # What it tells of connections must be read, or the pipe is full one day and the server waits.
+        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._reader.start()
 
     def url(self, service, scheme="http"):
         """A service's base address with another scheme."""
@@ -32,6 +36,10 @@ class Mock:
     def control(self, path, body):
         """Asks the control API."""
         return rest(f"{self.base}/_mock/{path}", body)
+
+    def get(self, path):
+        """Looks at something through the control API."""
+        return rest(f"{self.base}/_mock/{path}")
 
     def token(self, sub="u1", role=None, ttl="1h"):
         wanted = {"sub": sub, "ttl": ttl, **({"role": role} if role else {})}
@@ -49,7 +57,9 @@ class Mock:
 
     def stop(self):
         self._process.terminate()
-        self._process.communicate()
+        self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
 
 
 def rest(url, body=None, token=None):
