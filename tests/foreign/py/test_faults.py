@@ -503,11 +503,20 @@ def place_of_n(service):
 
 @sees("after-unsubscribe")
 def _(mock, name):
-    put(mock, name, service="charisma")
-    with Talk(mock, "charisma") as talk:
-        talk.emit(n=1)
-        talk.leave()
-        assert [talk.next()[0] for _ in range(3)] == ["session_status", "unsubscribed", "session_status"]
+    confirmations = {
+        "charisma": "unsubscribed",
+        "docproc": "unsubscribed",
+        "saga": "left_project",
+        "devcontext": "unsubscription_confirmed",
+    }
+    for service, confirmation in confirmations.items():
+        put(mock, name, service=service, type=confirmation)
+        with Talk(mock, service) as talk:
+            talk.emit(n=1)
+            told = talk.next()
+            talk.leave()
+            assert talk.next()[0] == confirmation
+            assert talk.next() == told
 
 
 @sees("jitter")

@@ -66,6 +66,16 @@ class Talk:
         command, confirmation, _, _ = WORDS[self.service]
         if command is None:
             return
+        self.command(command)
+        if confirmed:
+            assert self.next()[0] == confirmation
+
+    def leave(self):
+        words = {"saga": "leave_project", "devcontext": "unsubscribe_analysis"}
+        self.command(words.get(self.service, "unsubscribe"))
+
+    def command(self, command):
+        """Says something about the topic."""
         if self.service in SOCKET_IO:
             self.ws.send("42" + json.dumps([command, self.topic]))
         elif self.service == "charisma":
@@ -73,12 +83,6 @@ class Talk:
         else:
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             self.ws.send(json.dumps({"type": command, "timestamp": now, "payload": {"analysisId": self.topic}}))
-        if confirmed:
-            assert self.next()[0] == confirmation
-
-    def leave(self):
-        message = {"action": "unsubscribe", "payload": {"sessionId": self.topic}}
-        self.ws.send(json.dumps(message))
 
     def emit(self, **more):
         """Has the server tell something of the topic."""
