@@ -7,6 +7,8 @@ use crate::{demo_web, needs};
 
 const PACKAGE: &str = "sdk-wasm/npm";
 const TESTS: &str = "tests/js";
+/// Where the official Socket.IO server is, which is scripted for several languages.
+const OFFICIAL: &str = "tests/foreign";
 const GENERATED: &str = "sdk-wasm/npm/src/generated";
 
 /// Builds, checks and packs to `target/npm`; fails above the budget of sizes.
@@ -19,7 +21,8 @@ pub(crate) fn check(session: &mut Session) {
     session.run(&mut cargo(["run", "--quiet", "-p", "steadfast-generate", "--", "--check", GENERATED]));
     let Some(target) = session.check(target_folder()) else { return };
     let ready = session.check(needs::tools(&[needs::CHROMIUM, needs::FIREFOX])).is_some()
-        && session.check(needs::node_modules(Path::new(TESTS))).is_some();
+        && session.check(needs::node_modules(Path::new(TESTS))).is_some()
+        && session.check(needs::node_modules(Path::new(OFFICIAL))).is_some();
     // Whether it is small enough is for `cargo xtask npm` to say; here it has to work.
     let built = build(session, &["--no-budget", "--check"]);
     let server = session.run(&mut cargo(["build", "-p", "steadfast-mock-server"])).is_some();
