@@ -319,6 +319,17 @@ async fn connections_are_troubled_as_soon_as_they_are_accepted() {
 }
 
 #[tokio::test]
+async fn what_was_done_at_accept_is_in_the_journal_once_the_connection_is_known() {
+    let server = start(Options::for_tests()).await;
+    let rule = json!({"match": {"when": "accept"}, "action": {"do": "lag", "by": "1ms"}, "times": 1});
+    let id = server.fault(serde_json::from_value(rule).unwrap()).unwrap().id;
+    let _client = Client::of(&server, C, "u1").await;
+    let met = server.journal().after(0, |entry| entry.what == Happening::Fault);
+    assert_eq!(met.iter().map(|entry| (entry.service, entry.rule)).collect::<Vec<_>>(), [(C, Some(id))]);
+    assert!(met[0].detail.contains("lag"));
+}
+
+#[tokio::test]
 async fn frames_of_any_shape_are_written_in_place_of_a_message_or_before_it() {
     let server = start(Options::for_tests()).await;
     let mut client = subscribed(&server, "u1", "quiet-1").await;

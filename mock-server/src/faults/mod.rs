@@ -172,9 +172,15 @@ impl Faults {
         due.collect()
     }
 
-    /// Asked for each TCP connection that is accepted, before TLS. Carries the actions out at once.
+    /// Asked for each TCP connection that is accepted, before TLS. Carries the actions out at once. The journal learns
+    /// of them when the connection turns out to be a service's; one that never gets so far shows at the console only,
+    /// and in the rule's `applied`.
     pub(crate) fn at_accept(&self, world: &World, service: Option<Service>, wire: &Wire) {
-        for Due { action, .. } in self.actions(world, When::Accept, Scene { service, ..Scene::default() }) {
+        let scene = Scene { service, ..Scene::default() };
+        for Due { rule, action, .. } in self.actions(world, When::Accept, scene) {
+            let text = serde_json::to_string(&action).unwrap_or_default();
+            world.console.say("fault", &format!("a TCP connection met rule {rule}: {text}"));
+            wire.note(rule, text);
             if let Action::Tcp(fault) = action {
                 fault.apply(&Wires::new(wire.clone()));
             }
@@ -185,6 +191,9 @@ impl Faults {
     /// `websocket` or `polling`; the later requests of polling have a type in parentheses, and only rules that name it
     /// are meant.
     pub(crate) fn at_upgrade(&self, world: &World, on: &Connection, transport: &str) -> UpgradePlan {
+        for (rule, action) in on.wire.take_notes() {
+            world.journal.add(on, Fact::Fault { rule, action: &action });
+        }
         // Only where the address names the topic it is known by now.
         let topic = on.path.rsplit('/').next().filter(|_| on.service == Service::TherapyBridge);
         let named = transport.starts_with('(');

@@ -68,6 +68,11 @@ impl Wires {
         }
     }
 
+    /// See [`Wire::take_notes`].
+    pub(crate) fn take_notes(&self) -> Vec<(u64, String)> {
+        self.lock().wires.iter().flat_map(Wire::take_notes).collect()
+    }
+
     /// See [`Wire::hold`]; it ends by itself after a given time.
     pub(crate) fn hold(&self, resume_after: Option<Duration>) {
         let mut bundle = self.lock();

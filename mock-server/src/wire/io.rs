@@ -47,6 +47,8 @@ struct State {
     /// At most so many bytes, then a pause.
     trickle: Option<(usize, Duration)>,
     injected: VecDeque<Bytes>,
+    /// What was done to it before anybody knew whose it is, for whoever learns that.
+    notes: Vec<(u64, String)>,
     reader: Option<Waker>,
     writer: Option<Waker>,
     /// The held connection of a server side that has ended, and what it wrote before.
@@ -94,6 +96,16 @@ impl Wire {
     /// Whether both steer the same TCP connection.
     pub(crate) fn is(&self, other: &Wire) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Leaves a number and a text for [`Wire::take_notes`].
+    pub(crate) fn note(&self, number: u64, text: String) {
+        self.lock().notes.push((number, text));
+    }
+
+    /// The notes so far; each is taken once.
+    pub(crate) fn take_notes(&self) -> Vec<(u64, String)> {
+        std::mem::take(&mut self.lock().notes)
     }
 
     /// Nothing comes through in either direction until [`Wire::resume`].
@@ -184,6 +196,7 @@ impl WireIo {
             delay: Duration::ZERO,
             trickle: None,
             injected: VecDeque::new(),
+            notes: Vec::new(),
             reader: None,
             writer: None,
             parked: None,
