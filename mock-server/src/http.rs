@@ -13,6 +13,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::auth::{self, Identity};
 use crate::control;
+use crate::page;
 use crate::service::Service;
 use crate::services;
 use crate::world::World;
@@ -74,9 +75,9 @@ pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Identity, Api
     world.authority.judge(token).map_err(|why| ApiError::unauthorized(why.to_string()))
 }
 
-/// Everything under one address: the services under their prefixes and the control API.
+/// Everything under one address: the page, the services under their prefixes and the control API.
 pub(crate) fn everything(world: &World) -> Router {
-    let mut router = Router::new().nest("/_mock", control::routes());
+    let mut router = page::routes().nest("/_mock", control::routes());
     for service in Service::ALL {
         router = router.nest(&format!("/{service}"), services::personality(service).routes());
     }
@@ -93,7 +94,7 @@ fn finish(world: &World, router: Router<World>) -> Router {
         ApiError::missing(format!(
             "there is nothing at {}; services are at /charisma/ws, \
              /therapybridge/api/sessions/ws/{{session_id}}, /saga/socket.io/, /docproc/socket.io/ and \
-             /devcontext/v1/ws; the control API is emit, topics, confirm, faults, log, report, switches, \
+             /devcontext/v1/ws; the page is at /; the control API is emit, topics, confirm, faults, log, report, switches, \
              connections, flows, clock, tokens and reset, each under /_mock/",
             request.uri().path()
         ))

@@ -27,6 +27,7 @@ mod http;
 mod hub;
 mod limits;
 mod options;
+mod page;
 mod report;
 mod scenario;
 mod server;

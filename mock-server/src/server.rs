@@ -221,6 +221,7 @@ impl MockServer {
                 ),
             );
         }
+        self.world.console.say("ready", &format!("look at it at {}/", self.base_url()));
         self.world.console.say("ready", &format!("control API at {}/_mock/", self.base_url()));
     }
 

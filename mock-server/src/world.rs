@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,6 +14,7 @@ use crate::console::Console;
 use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::options::{Options, OptionsError};
+use crate::page;
 use crate::report::Reporter;
 use crate::report::journal::{Fact, Journal};
 use crate::scenario::Flows;
@@ -43,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) flows: Flows,
     /// What single services keep beside topics.
     pub(crate) services: services::Stores,
+    /// Places for pages that follow the journal.
+    pub(crate) watchers: Arc<Semaphore>,
     pub(crate) lot: Lot,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -65,6 +69,7 @@ impl World {
             clock: Clock::default(),
             flows: Flows::default(),
             services: services::Stores::default(),
+            watchers: Arc::new(Semaphore::new(page::MOST_WATCHERS)),
             lot: Lot::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),

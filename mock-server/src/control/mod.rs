@@ -7,6 +7,7 @@
 //! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
 //! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}` | the rules; the rule; `{removed}` |
 //! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
+//! | `GET events` | | the journal as it grows, as Server-Sent Events `{entries, missed}`: for the page |
 //! | `GET report` | | what clients did wrong, with the frames that prove it |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
@@ -61,7 +62,7 @@ pub(crate) fn routes() -> Router<World> {
 pub(crate) fn methods(path: &str) -> Option<&'static str> {
     Some(match path.strip_prefix("/_mock/")? {
         "emit" | "confirm" | "flows" | "tokens" | "reset" => "POST",
-        "log" | "connections" | "report" => "GET",
+        "log" | "connections" | "report" | "events" | "page.css" | "page.js" => "GET",
         "topics" | "switches" | "clock" => "GET or POST",
         "faults" => "GET, POST or DELETE",
         one if one.starts_with("faults/") => "DELETE",

@@ -221,7 +221,7 @@ impl Entry {
     }
 
     /// The same with a shorter text.
-    pub(super) fn cut_at(&self, most: usize) -> Self {
+    pub(crate) fn cut_at(&self, most: usize) -> Self {
         let Self { detail, kind, topic, user, token, .. } = self;
         let (kind, topic, user, token) = (kind.clone(), topic.clone(), user.clone(), token.clone());
         let cut_from = self.cut_from.or_else(|| (detail.len() > most).then_some(detail.len()));
@@ -313,6 +313,12 @@ impl Journal {
     /// The sequence number of the latest entry, 0 before the first.
     pub fn last(&self) -> u64 {
         self.0.pages.locked().last
+    }
+
+    /// The sequence number of the oldest entry that is kept; without any, of the next one.
+    pub(crate) fn first(&self) -> u64 {
+        let pages = self.0.pages.locked();
+        pages.entries.front().map_or(pages.last + 1, |entry| entry.seq)
     }
 
     /// The entries after a sequence number that are still kept and fit, oldest first.
