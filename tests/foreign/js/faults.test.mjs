@@ -244,7 +244,7 @@ for (const service of ['saga', 'docproc']) {
     });
 
     test('ping-timeout is noticed by the client', async () => {
-      await mock.control('switches', { [`${service}.ping_interval`]: '80ms', [`${service}.ping_timeout`]: '80ms' });
+      await mock.control('switches', { [`${service}.ping_interval`]: '400ms', [`${service}.ping_timeout`]: '400ms' });
       const socket = await open();
       const gone = heard(socket, 'disconnect');
       await put('ping-timeout', { service });
