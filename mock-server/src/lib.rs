@@ -56,6 +56,7 @@ pub use options::{DEFAULT_SECRET, Options, OptionsError, Tls, TlsFiles};
 pub use report::journal::{By, Entry, Follower, Happening, Journal};
 pub use report::junit::{Case, Failure, Suite};
 pub use report::verdicts::{Connects, Finding, Report, Ruling, Verdict};
+pub use scenario::file::{Scenario, ScenarioError, ready_scenarios};
 pub use server::{EmitError, MockServer};
 pub use service::Service;
 pub use switches::{Accepts, Switch, SwitchError, Switches};

@@ -4,10 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand, ValueEnum};
 use steadfast_mock_server::{
-    AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Switches,
+    AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Scenario, Switches, ready_scenarios,
 };
+
+mod run;
 
 /// The exit code if a verdict of `--fail-on` was found.
 const FOUND: u8 = 3;
@@ -53,8 +56,34 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Print the JSON Schema of a fault rule
-    Schema,
+    /// Play a scenario against the next client: exits with 0 if it does what is expected, 1 if not, 2 for a bad file
+    Run(Box<run::Run>),
+    /// List the ready scenarios, or print one to begin with
+    Scenarios {
+        /// The one to print
+        #[arg(value_parser = ready())]
+        name: Option<String>,
+    },
+    /// Print a JSON Schema, for editors
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t)]
+        of: Written,
+    },
+}
+
+/// What a file or an option is written as.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Written {
+    /// A scenario's file
+    #[default]
+    Scenario,
+    /// A fault rule
+    Rule,
+}
+
+fn ready() -> PossibleValuesParser {
+    ready_scenarios().iter().map(|(name, _)| *name).collect::<Vec<_>>().into()
 }
 
 /// Reads a span of time.
@@ -73,7 +102,6 @@ async fn main() -> ExitCode {
             let token = Authority::new(AuthMode::Verify, &jwt_secret, &role).issue(&sub, &role, ttl);
             print(|out| writeln!(out, "{token}"))
         }
-        Some(Task::Schema) => print(|out| writeln!(out, "{:#}", Rule::schema())),
         Some(Task::Faults { json: true }) => {
             print(|out| writeln!(out, "{}", serde_json::to_string_pretty(CATALOGUE)?))
         }
@@ -90,6 +118,15 @@ async fn main() -> ExitCode {
                  connection, user, topic, type, n-th message, time or chance, `times` says how often, `seed` repeats what \
                  they leave to chance."
             )
+        }),
+        Some(Task::Run(task)) => run::run(*task).await,
+        Some(Task::Scenarios { name }) => print(|out| run::list(name.as_deref(), out)),
+        Some(Task::Schema { of }) => print(|out| {
+            let schema = match of {
+                Written::Scenario => Scenario::schema(),
+                Written::Rule => Rule::schema(),
+            };
+            writeln!(out, "{schema:#}")
         }),
         Some(Task::Switches) => print(|out| {
             Switches::all().iter().try_for_each(|switch| {

@@ -16,6 +16,7 @@ use crate::options::{Options, OptionsError};
 use crate::report::Reporter;
 use crate::report::journal::Journal;
 use crate::report::verdicts::Report;
+use crate::scenario::flow::Flow;
 use crate::service::Service;
 use crate::services::personality;
 use crate::switches::{SwitchError, Switches};
@@ -132,6 +133,11 @@ impl MockServer {
         if let Some(what) = personality(service).confirmation() {
             self.world.hub.fulfil(service, topic, what);
         }
+    }
+
+    /// Puts a flow in the place of a service's default one, for one topic or for all.
+    pub(crate) fn flow(&self, service: Service, topic: Option<&str>, flow: Flow) {
+        self.world.flows.replace(service, topic, flow);
     }
 
     /// Puts a fault in force, or applies it at once if its `when` is `now`.

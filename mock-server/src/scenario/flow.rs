@@ -67,8 +67,13 @@ impl Flow {
     /// Reads a flow's file; an error has line and column, or names the switch that does not exist.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let flow: Self = serde_json::from_str(text).map_err(|error| format!("not a flow: {error}"))?;
-        check(&flow.0)?;
+        flow.check()?;
         Ok(flow)
+    }
+
+    /// Whether every switch that is asked for exists and can stand like this.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check(&self.0)
     }
 
     /// What happens on this topic.
@@ -79,7 +84,7 @@ impl Flow {
     }
 }
 
-/// Whether every switch that is asked for exists and can stand like this.
+/// The same for steps.
 fn check(steps: &[Step]) -> Result<(), String> {
     for step in steps {
         if let Step::Only { switch, steps, .. } = step {

@@ -1,7 +1,11 @@
-//! What the server does by itself, as data: the [`flow`] of a topic. Default flows are files beside their service;
-//! [`Flows`] holds what stands in their place.
+//! What the server does by itself, as data. The [`flow`] of a topic: default flows are files beside their service;
+//! [`Flows`] holds what stands in their place. Whole scenarios: as written ([`file`]), what they [`expect`], and one
+//! being [played](play).
 
+mod expect;
+pub(crate) mod file;
 pub(crate) mod flow;
+mod play;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
