@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use steadfast_mock_server::{
-    AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Scenario, Switches, ready_scenarios,
+    AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Scenario, Switches,
+    ready_scenarios,
 };
 
 mod run;

@@ -66,13 +66,13 @@ pub struct Options {
     /// Put a fault in force: a rule such as '{"action":{"do":"refuse","status":503},"times":2}'
     #[arg(long, value_name = "JSON", value_parser = fault)]
     pub fault: Vec<Rule>,
-    /// Exit with code 3 if one of these verdicts was found: some of them, separated by commas
+    /// Exit with code 3 (a scenario: 1) if one of these verdicts was found: some of them, separated by commas
     #[arg(long, env = "MOCK_FAIL_ON", value_enum, value_name = "VERDICT", value_delimiter = ',')]
     pub fail_on: Vec<Verdict>,
-    /// Write the verdicts to this file at exit, as JUnit's XML
-    #[arg(long, env = "MOCK_JUNIT", value_name = "FILE")]
+    /// Write the verdicts, or what came of a scenario, to this file at exit, as JUnit's XML
+    #[arg(long, visible_alias = "report", env = "MOCK_JUNIT", value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Write the verdicts to this file at exit, as JSON
+    /// Write the verdicts, or what came of a scenario, to this file at exit, as JSON
     #[arg(long, env = "MOCK_JSON", value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write nothing to standard output

@@ -1,7 +1,7 @@
 //! `mock-server run`: a scenario against the next client. A part of the program, not of the library.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,12 +19,9 @@ pub(crate) struct Run {
     /// The most time to wait for the first client: 90s, 10m
     #[arg(long, default_value = "10m", value_parser = crate::span)]
     timeout: Duration,
-    /// Write the result to this file, as JUnit's XML
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// Write the result to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// The most time for the scenario itself, from the first client on, in place of its own
+    #[arg(long, value_parser = crate::span)]
+    limit: Option<Duration>,
     #[command(flatten)]
     options: Options,
 }
@@ -46,7 +43,7 @@ fn find(name: &str) -> Result<Scenario, String> {
 
 /// Plays it. Exits with 0 if everything is as expected, with 1 if not, with 2 for a bad file.
 pub(crate) async fn run(run: Run) -> ExitCode {
-    let scenario = match find(&run.scenario) {
+    let mut scenario = match find(&run.scenario) {
         Ok(scenario) => scenario,
         Err(error) => {
             eprintln!("mock-server: {error}");
@@ -55,6 +52,9 @@ pub(crate) async fn run(run: Run) -> ExitCode {
     };
     let (quiet, mut options) = (run.options.quiet, run.options);
     options.read_environment(std::env::vars());
+    scenario.timeout = run.limit.unwrap_or(scenario.timeout);
+    scenario.verdicts.extend(std::mem::take(&mut options.fail_on));
+    let files = (options.junit.take(), options.json.take());
     // What happens on the connections is not told line by line here.
     options.quiet = true;
     let server = match MockServer::start(scenario.options(options)).await {
@@ -87,7 +87,7 @@ pub(crate) async fn run(run: Run) -> ExitCode {
     if !quiet {
         summary(&suite, &tell);
     }
-    for (file, text) in [(run.report, suite.to_junit()), (run.json, suite.to_json())] {
+    for (file, text) in [(files.0, suite.to_junit()), (files.1, suite.to_json())] {
         if let Some(file) = file
             && let Err(error) = std::fs::write(&file, text)
         {

@@ -381,7 +381,9 @@ mod tests {
     fn run(written: Value, entries: &[Entry], later: Duration) -> Option<Result<(), String>> {
         let expected = expectation(written).unwrap();
         let mut watch = Watch::new(&expected, entries[0].at);
-        entries.iter().for_each(|entry| watch.see(entry));
+        for entry in entries {
+            watch.see(entry);
+        }
         watch.pass(entries[0].at + later);
         watch.decided.map(|(_, how)| how.map_err(|miss| miss.why))
     }

@@ -14,6 +14,7 @@ use crate::auth::AuthMode;
 use crate::faults::rule::{Rule, When};
 use crate::faults::span;
 use crate::options::Options;
+use crate::report::verdicts::Verdict;
 use crate::service::Service;
 use crate::switches::Switches;
 
@@ -45,7 +46,7 @@ pub struct Scenario {
     pub(super) users: Vec<User>,
     /// Topics with owners or data.
     #[serde(default)]
-    pub(super) topics: Vec<Topic>,
+    pub(super) topics: Vec<Known>,
     /// What topics do by themselves, in place of the services' default flows.
     #[serde(default)]
     pub(super) flows: Vec<Given>,
@@ -57,10 +58,13 @@ pub struct Scenario {
     pub(super) play: Vec<Act>,
     /// What a well-behaved client does.
     pub(super) expect: Vec<Expectation>,
+    /// Verdicts that must not be found (`--fail-on`).
+    #[serde(default)]
+    pub verdicts: Vec<Verdict>,
     /// The most time for all of that, from the first client on.
     #[serde(default = "half_a_minute", with = "span")]
     #[schemars(with = "span::Span")]
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
     /// For so long it looks on when everything has come that must come: for what must not.
     #[serde(default = "half_a_second", with = "span")]
     #[schemars(with = "span::Span")]
@@ -122,7 +126,7 @@ fn hour() -> Duration {
 /// A topic that is there before anyone subscribes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Topic {
+pub(super) struct Known {
     /// The service's slug.
     pub(super) service: Service,
     /// Its id.
@@ -263,8 +267,7 @@ impl Scenario {
         }
         let scenario: Self = serde_saphyr::from_str(yaml).map_err(|error| {
             let error = error.without_snippet();
-            let at =
-                error.location().filter(|at| at.line() > 0).map(|at| (at.line().into(), at.column().into()));
+            let at = error.location().filter(|at| at.line() > 0).map(|at| (at.line(), at.column()));
             let text = error.to_string();
             // The place stands in front.
             let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -333,7 +336,7 @@ mod tests {
     #[test]
     fn every_field_is_read() {
         let scenario = Scenario::read(
-            r#"
+            r"
 about: everything at once
 services: [charisma, saga]
 auth: any
@@ -372,9 +375,10 @@ expect:
     within: 5s
   - that: it says who it is first
     order: [{ what: authenticated }, { what: subscribed }]
+verdicts: [refused_token, duplicate_subscribe]
 timeout: 10s
 settle: 1s
-"#,
+",
         )
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(scenario.concerned(), [Service::Charisma, Service::Saga]);
@@ -434,6 +438,13 @@ settle: 1s
         let mut names: Vec<_> = READY.iter().map(|(name, _)| (*name).to_owned()).collect();
         names.sort();
         assert_eq!(files, names);
+    }
+
+    #[test]
+    fn the_example_of_the_readme_is_a_scenario() {
+        let readme = include_str!("../../README.md");
+        let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(Scenario::read(example).map(|scenario| scenario.expect.len()), Ok(3));
     }
 
     /// If it fails: `cargo run -p steadfast-mock-server -- schema > mock-server/scenarios/schema.json`.

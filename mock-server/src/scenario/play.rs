@@ -17,7 +17,8 @@ const PLAYED: &str = "the scenario is played to its end";
 impl MockServer {
     /// Plays a scenario against the next client, which must come in `patience`; the server must have been started with
     /// [`Scenario::options`]. What happens is told in lines as it does. Answers one check for each expectation, the
-    /// first client and the play itself. Dropping the future ends the play; its rules stay in force.
+    /// first client, the play itself and every verdict that must not be found. When an expectation is missed the run
+    /// soon ends, and what is not decided then is left out. Dropping the future ends the play; its rules stay in force.
     pub async fn play(
         &self,
         name: &str,
@@ -64,6 +65,9 @@ impl MockServer {
             };
         }
         let mut suite = run.finish(name);
+        if !scenario.verdicts.is_empty() {
+            suite.cases.extend(self.report().suite(&scenario.verdicts).cases);
+        }
         if follower.missed() > 0 {
             let why = format!("{} facts came faster than they could be looked at", follower.missed());
             suite.cases.push(failed("everything is looked at", why));
@@ -157,7 +161,9 @@ impl<T: FnMut(&str)> Run<'_, T> {
         }
         let pending = self.next < self.scenario.play.len() || self.watches.iter().any(Watch::wants);
         let decided = self.watches.iter().all(|watch| watch.decided.is_some());
-        self.complete = if pending { None } else { self.complete.or(Some(now)) };
+        // With a miss it cannot pass any more: a moment later there is no more to learn.
+        let missed = self.watches.iter().any(|watch| matches!(watch.decided, Some((_, Err(_)))));
+        self.complete = if pending && !missed { None } else { self.complete.or(Some(now)) };
         let end = self.first + self.scenario.timeout;
         let settled = self.complete.map(|since| since + self.scenario.settle);
         let over = now >= end || settled.is_some_and(|settled| decided || now >= settled);
@@ -208,7 +214,14 @@ impl<T: FnMut(&str)> Run<'_, T> {
 
     fn finish(mut self, name: &str) -> Suite {
         let now = SystemTime::now();
+        let missed = self.watches.iter().any(|watch| matches!(watch.decided, Some((_, Err(_)))));
+        let early = missed && self.broken.is_none() && now < self.first + self.scenario.timeout;
         for place in 0..self.watches.len() {
+            if early && self.watches[place].wants() {
+                let that = &self.watches[place].expected.that;
+                (self.tell)(&format!("open    {that}: the run ended before it was decided"));
+                continue;
+            }
             let before = self.watches[place].decided.is_some();
             self.watches[place].conclude(now);
             self.news(place, before);
@@ -216,7 +229,7 @@ impl<T: FnMut(&str)> Run<'_, T> {
         let since = |at: SystemTime| at.duration_since(self.first).unwrap_or_default();
         let mut cases = vec![Case { name: CAME.to_owned(), ..Case::default() }];
         for watch in self.watches {
-            let (at, how) = watch.decided.unwrap_or((now, Ok(())));
+            let Some((at, how)) = watch.decided else { continue };
             let failure = how.err().map(|miss| Failure { message: miss.why, detail: miss.proof.join("\n") });
             cases.push(Case { name: watch.expected.that.clone(), time: since(at), failure });
         }
@@ -224,11 +237,12 @@ impl<T: FnMut(&str)> Run<'_, T> {
             Act::WaitFor(facts) => format!("act {} of `play`: `{facts}` did not come", self.next + 1),
             _ => format!("act {} of `play` was not reached in time", self.next + 1),
         });
-        cases.push(match self.broken.or(left) {
-            None => Case { name: PLAYED.to_owned(), time: since(now), failure: None },
+        cases.extend(match self.broken.or(left) {
+            Some(_) if early => None,
+            None => Some(Case { name: PLAYED.to_owned(), time: since(now), failure: None }),
             Some(why) => {
                 (self.tell)(&format!("FAILED  {PLAYED}: {why}"));
-                failed(PLAYED, why)
+                Some(failed(PLAYED, why))
             }
         });
         Suite { name: name.to_owned(), time: since(now), cases }

@@ -9,6 +9,7 @@ mod interviews;
 mod lifecycle;
 mod meanings;
 mod refusals;
+mod scenarios;
 mod secure;
 mod services;
 mod tokens;
