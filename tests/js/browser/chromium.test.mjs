@@ -79,7 +79,7 @@ it('in a module worker', async () => {
   assert.equal(result.seen.at(-1), 'export_ready');
 });
 
-it('a drop is overcome; offline and online are followed', async () => {
+it('a drop is overcome; that the browser is offline says nothing about a server on the same machine', async () => {
   const own = token(role('saga'));
   await page.evaluate(async ([url, token]) => {
     globalThis.client = connect({ service: 'saga', url, token, baseDelay: 50 });

@@ -4,6 +4,8 @@ import { chromium } from 'playwright-core';
 /** Starts one. */
 export const launch = () =>
   chromium.launch({
+    // As people have it, it keeps pages for the way back.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--host-resolver-rules=MAP service.test 127.0.0.1', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
