@@ -30,7 +30,7 @@ SCENARIOS = {
 # What may be found besides, because the check is about the same.
 VERDICTS = {"refused_token", "duplicate_subscribe"}
 # Whose client gives up has nothing more to show: no need to wait for as long as the scenario would.
-LIMITS = {"long-outage": "4s", "closed-politely": "4s"}
+LIMITS = {"long-outage": "10s", "closed-politely": "10s"}
 
 
 def play(name, folder):
