@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::auth::Identity;
 use crate::faults::protocol::ProtocolFault;
@@ -29,6 +31,8 @@ pub(crate) struct Frame {
     pub(crate) topic: Option<String>,
     /// Counts the frames of its topic from 1; 0 if it was never published.
     pub(crate) number: u64,
+    /// When it was published.
+    pub(crate) published: Option<Instant>,
     /// The whole message for services that speak JSON frames; an event's payload for Socket.IO.
     pub(crate) body: Value,
 }
@@ -36,7 +40,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame of this kind that concerns no topic.
     pub(crate) fn new(kind: impl Into<String>, body: Value) -> Self {
-        Self { kind: kind.into(), topic: None, number: 0, body }
+        Self { kind: kind.into(), topic: None, number: 0, published: None, body }
     }
 
     /// The same frame, about a topic.
@@ -141,7 +145,7 @@ impl From<&Connection> for Subject {
 }
 
 /// What the control API tells of a connection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionInfo {
     /// Its number.
     pub connection: u64,

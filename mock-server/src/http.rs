@@ -94,9 +94,9 @@ fn finish(world: &World, router: Router<World>) -> Router {
         ApiError::missing(format!(
             "there is nothing at {}; services are at /charisma/ws, \
              /therapybridge/api/sessions/ws/{{session_id}}, /saga/socket.io/, /docproc/socket.io/ and \
-             /devcontext/v1/ws; the page is at /; the control API is emit, topics, confirm, faults, log, report, switches, \
-             connections, flows, clock, tokens and reset, each under /_mock/",
-            request.uri().path()
+             /devcontext/v1/ws; the page is at /; the control API is {}, each under /_mock/",
+            request.uri().path(),
+            control::addresses()
         ))
     };
     router

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::auth::Identity;
 use crate::connection::{Closing, Command, Connection, Frame};
@@ -67,7 +69,7 @@ pub(crate) enum Access {
 }
 
 /// What the control API tells of a topic.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TopicInfo {
     /// The service.
     pub service: Service,
@@ -251,6 +253,7 @@ impl Hub {
         let topic = at(&mut topics, service, &id);
         topic.published += 1;
         frame.number = topic.published;
+        frame.published = Some(Instant::now());
         let personality = personality(service);
         personality.complete(&id, &topic.state, &mut frame);
         personality.absorb(&mut topic.state, &frame);

@@ -43,6 +43,7 @@ mod ws;
 pub use auth::{AuthMode, Authority, BadToken, Identity};
 pub use connection::ConnectionInfo;
 pub use console::LogFormat;
+pub use control::{Control, ControlError, Filter, TokenInfo, UserInfo};
 pub use faults::action::Action;
 pub use faults::catalogue::{CATALOGUE, Example, KnownFault, Level};
 pub use faults::frame::FrameFault;

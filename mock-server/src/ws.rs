@@ -400,6 +400,9 @@ impl<S: Session> Carrier<'_, S> {
             Command::Deliver(frame) => {
                 if frame.topic.as_deref().is_some_and(|topic| self.connection.follows(topic)) {
                     self.send(&frame).await?;
+                    if let Some(published) = frame.published {
+                        self.world.reporter.delivered(self.connection.service, published.elapsed());
+                    }
                     self.session.delivered(&frame, out);
                 }
             }
@@ -532,7 +535,7 @@ impl<S: Session> Carrier<'_, S> {
         match put(&mut self.socket, message, faults).await {
             Ok(None) => Ok(()),
             Ok(Some(end)) => Err(self.end(end).await),
-            Err(error) => Err(Ending::lost(format!("lost, {error}"))),
+            Err(error) => Err(Ending::lost(format!("lost in sending, {error}"))),
         }
     }
 

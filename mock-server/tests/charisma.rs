@@ -239,7 +239,7 @@ async fn the_flow_waits_for_a_confirmation_when_told_to() {
 
 #[tokio::test]
 async fn topics_with_a_meaning_fail_crash_and_stay_quiet() {
-    let server = start(Options::for_tests()).await;
+    let server = start(Options::for_tests().with("charisma.replay=on")).await; // it may be over before the client is back
     let mut client = Client::of(&server, C, "u1").await;
     client.say(subscribe("fail-1")).await;
     let error = client.until("/type", "session_error").await;

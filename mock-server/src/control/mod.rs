@@ -6,24 +6,34 @@
 //! | `GET`, `POST topics` | `{service, topic, owner?, members?}` | all topics; `{topic}` |
 //! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
 //! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}` | the rules; the rule; `{removed}` |
-//! | `GET log` | `service, connection, user, topic, type, what, after, limit` | the journal, oldest first |
+//! | `GET log` | `service, connection, number, user, topic, type, what, direction, contains, progress, since, after, limit` | the journal, oldest first |
+//! | `GET wait-for` | the same, `count` or `open`, `within` | `{count, entries, millis}` once there is enough |
 //! | `GET events` | | the journal as it grows, as Server-Sent Events `{entries, missed}`: for the page |
 //! | `GET report` | | what clients did wrong, with the frames that prove it |
+//! | `GET metrics` | | numbers in the text format of Prometheus |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
+//! | `POST drop` | `{service?, connection?, user?, topic?, how?, code?, reason?}` | `{connections}` |
+//! | `POST kick` | `{user, service?}`: all tokens of the user end for good | `{connections}` |
+//! | `POST restart` | `{service?, for?}`: closes everything with 1012, refuses connects for a while | `{connections}` |
+//! | `GET users` | | users with open connections, with their tokens' fingerprints |
 //! | `POST flows` | `{service, topic?, flow}` | `{replaced}` |
 //! | `GET`, `POST clock` | `{advance?, stopped?}` | `{now, stopped}`, milliseconds since the start |
 //! | `POST tokens` | `{sub, role?, ttl?}` | `{token, expires_in}` |
 //! | `POST reset` | | everything as at the start, connections left open |
+//! | `GET openapi.json` | | all of this, in OpenAPI 3.1 |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::connection::ConnectionInfo;
@@ -31,7 +41,9 @@ use crate::faults::rule::{Rule, RuleInfo};
 use crate::faults::span;
 use crate::http::{ApiError, body};
 use crate::hub::TopicInfo;
-use crate::report::journal::{Entry, Happening};
+use crate::page;
+use crate::report::journal::Entry;
+use crate::report::metrics::Gauges;
 use crate::report::verdicts::Report;
 use crate::scenario::flow::Flow;
 use crate::server::emit as emit_to;
@@ -40,39 +52,127 @@ use crate::services::personality;
 use crate::switches::{Switches, parse_span};
 use crate::world::World;
 
+mod client;
+mod operation;
+mod people;
+mod watch;
+
+pub use client::{Control, ControlError, Filter};
+use operation::Operation;
+use people::{Done, Drop, Kick, Restart};
+pub use people::{TokenInfo, UserInfo};
+use watch::{LogQuery, WaitQuery, Waited};
+
+/// All that can be asked, in the order of the table above.
+fn operations() -> Vec<Operation> {
+    type O = Operation;
+    vec![
+        O::new::<Delivered>("POST", "/emit", "Says something to the subscribers of a topic", || post(emit))
+            .with::<Emit>(),
+        O::new::<Vec<TopicInfo>>("GET", "/topics", "All topics with their state", || get(topics)),
+        O::new::<Value>("POST", "/topics", "Says whose topic it is", || post(own)).with::<Own>(),
+        O::new::<Value>("POST", "/confirm", "Lets a flow go on that waits", || post(confirm))
+            .with::<Confirm>(),
+        O::new::<Vec<RuleInfo>>("GET", "/faults", "The faults in force", || get(faults)),
+        O::new::<RuleInfo>("POST", "/faults", "Puts a fault in force", || post(add_fault)).with::<Rule>(),
+        O::new::<Removed>("DELETE", "/faults", "Removes all faults", || delete(clear_faults)),
+        O::new::<Removed>("DELETE", "/faults/{id}", "Removes a fault", || delete(remove_fault)),
+        O::new::<Vec<Entry>>("GET", "/log", "The journal, oldest first", || get(watch::log))
+            .asking::<LogQuery>(),
+        O::new::<Waited>("GET", "/wait-for", "Answers once enough has happened; 504 if it does not", || {
+            get(watch::wait_for)
+        })
+        .asking::<WaitQuery>(),
+        O::new::<Value>("GET", "/events", "The journal as it grows, for the page", || get(page::events))
+            .in_text("text/event-stream"),
+        O::new::<Report>("GET", "/report", "What clients did wrong, with proof", || get(report)),
+        O::new::<Value>("GET", "/metrics", "Numbers in the text format of Prometheus", || get(metrics))
+            .in_text("text/plain"),
+        O::new::<Vec<SwitchInfo>>("GET", "/switches", "All switches with their values", || get(switches)),
+        O::new::<Changed>("POST", "/switches", "Changes switches, all or nothing", || post(set_switches))
+            .with::<BTreeMap<String, Value>>(),
+        O::new::<Vec<ConnectionInfo>>("GET", "/connections", "The open realtime connections", || {
+            get(connections)
+        }),
+        O::new::<Done>("POST", "/drop", "Ends connections", || post(people::drop)).with::<Drop>(),
+        O::new::<Done>("POST", "/kick", "Ends a user's tokens for good", || post(people::kick))
+            .with::<Kick>(),
+        O::new::<Done>(
+            "POST",
+            "/restart",
+            "Closes everything with 1012 and refuses connects for a while",
+            || post(people::restart),
+        )
+        .with::<Restart>(),
+        O::new::<Vec<UserInfo>>("GET", "/users", "Users with open connections, and their tokens", || {
+            get(people::users)
+        }),
+        O::new::<Value>("POST", "/flows", "Replaces a flow", || post(set_flow)).with::<NewFlow>(),
+        O::new::<ClockInfo>("GET", "/clock", "The clock of flows and rules", || get(clock)),
+        O::new::<ClockInfo>("POST", "/clock", "Advances or stops it", || post(set_clock)).with::<Hands>(),
+        O::new::<NewTokenInfo>("POST", "/tokens", "Issues a token", || post(token)).with::<NewToken>(),
+        O::new::<Value>("POST", "/reset", "Everything as at the start, connections left open", || {
+            post(reset)
+        }),
+        O::new::<Value>("GET", "/openapi.json", "This description", || get(openapi)),
+    ]
+}
+
 /// The addresses, relative to `/_mock`.
 pub(crate) fn routes() -> Router<World> {
-    Router::new()
-        .route("/emit", post(emit))
-        .route("/topics", get(topics).post(own))
-        .route("/confirm", post(confirm))
-        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
-        .route("/faults/{id}", delete(remove_fault))
-        .route("/log", get(log))
-        .route("/report", get(report))
-        .route("/switches", get(switches).post(set_switches))
-        .route("/connections", get(connections))
-        .route("/flows", post(set_flow))
-        .route("/clock", get(clock).post(set_clock))
-        .route("/tokens", post(token))
-        .route("/reset", post(reset))
+    operation::routes(&operations())
 }
 
 /// Which methods an address of the control API has.
-pub(crate) fn methods(path: &str) -> Option<&'static str> {
-    Some(match path.strip_prefix("/_mock/")? {
-        "emit" | "confirm" | "flows" | "tokens" | "reset" => "POST",
-        "log" | "connections" | "report" | "events" | "page.css" | "page.js" => "GET",
-        "topics" | "switches" | "clock" => "GET or POST",
-        "faults" => "GET, POST or DELETE",
-        one if one.starts_with("faults/") => "DELETE",
-        _ => return None,
-    })
+pub(crate) fn methods(path: &str) -> Option<String> {
+    operation::methods(&operations(), path.strip_prefix("/_mock")?)
+}
+
+/// What there is under `/_mock/`, in words.
+pub(crate) fn addresses() -> String {
+    operation::addresses(&operations())
+}
+
+async fn openapi() -> Json<Value> {
+    Json(operation::document(&operations()))
+}
+
+async fn metrics(State(world): State<World>) -> impl IntoResponse {
+    let mut gauges = Gauges::default();
+    for connection in world.connections.which(|_| true) {
+        *gauges.open.entry(connection.service).or_default() += 1;
+        gauges.subscriptions += connection.topics().len() as u64;
+    }
+    gauges.topics = world.hub.info().len() as u64;
+    let page = world.reporter.metrics(&world.switches, &gauges);
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+}
+
+/// Answers of one or two numbers or texts.
+macro_rules! answers {
+    ($($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty),* })*) => {
+        $($(#[$about])* #[derive(Debug, Serialize, JsonSchema)] struct $name { $($(#[$doc])* $field: $type,)* })*
+    };
+}
+
+answers! {
+    /// To how many connections something went.
+    Delivered { delivered: usize }
+    /// How many faults were removed.
+    Removed { removed: usize }
+    /// How many switches were changed.
+    Changed { changed: usize }
+    /// The clock of flows and rules: milliseconds since the start, and whether it stands still.
+    ClockInfo { now: u64, stopped: bool }
+    /// A token and how many seconds it lives.
+    NewTokenInfo { token: String, expires_in: u64 }
+    /// A switch: what it is now, what it is at the start, what it takes and what it changes.
+    SwitchInfo { name: &'static str, value: String, default: &'static str, accepts: String, doc: &'static str }
 }
 
 type Answer = Result<Json<Value>, ApiError>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Emit {
     service: Service,
@@ -83,19 +183,19 @@ struct Emit {
     to: Option<String>,
 }
 
-async fn emit(State(world): State<World>, bytes: Bytes) -> Answer {
+async fn emit(State(world): State<World>, bytes: Bytes) -> Result<Json<Delivered>, ApiError> {
     let ask: Emit = body(&bytes)?;
     let delivered =
         emit_to(&world, ask.service, &ask.topic, ask.event.as_deref(), ask.data, ask.to.as_deref())
             .map_err(ApiError::bad)?;
-    Ok(Json(json!({"delivered": delivered})))
+    Ok(Json(Delivered { delivered }))
 }
 
 async fn topics(State(world): State<World>) -> Json<Vec<TopicInfo>> {
     Json(world.hub.info())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Own {
     service: Service,
@@ -111,7 +211,7 @@ async fn own(State(world): State<World>, bytes: Bytes) -> Answer {
     Ok(Json(json!({"topic": ask.topic})))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Confirm {
     #[serde(default = "charisma")]
@@ -141,75 +241,34 @@ async fn add_fault(State(world): State<World>, bytes: Bytes) -> Result<Json<Rule
     world.faults.add(&world, rule).map(Json).map_err(ApiError::bad)
 }
 
-async fn clear_faults(State(world): State<World>) -> Answer {
-    Ok(Json(json!({"removed": world.faults.remove(None)})))
+async fn clear_faults(State(world): State<World>) -> Json<Removed> {
+    Json(Removed { removed: world.faults.remove(None) })
 }
 
-async fn remove_fault(State(world): State<World>, Path(id): Path<u64>) -> Answer {
+async fn remove_fault(State(world): State<World>, Path(id): Path<u64>) -> Result<Json<Removed>, ApiError> {
     match world.faults.remove(Some(id)) {
         0 => Err(ApiError::missing(format!("there is no fault {id}: GET /_mock/faults lists them"))),
-        removed => Ok(Json(json!({"removed": removed}))),
+        removed => Ok(Json(Removed { removed })),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    service: Option<Service>,
-    connection: Option<u64>,
-    user: Option<String>,
-    topic: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    what: Option<String>,
-    #[serde(default)]
-    after: u64,
-    #[serde(default = "thousand")]
-    limit: usize,
-}
-
-fn thousand() -> usize {
-    1000
-}
-
-/// The journal, oldest first.
-async fn log(
-    State(world): State<World>,
-    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Vec<Entry>>, ApiError> {
-    let Query(filter) = filter.map_err(|e| ApiError::bad(e.body_text()))?;
-    let what: Option<Happening> = filter
-        .what
-        .map(|word| serde_json::from_value(word.into()))
-        .transpose()
-        .map_err(|e| ApiError::bad(format!("`what`: {e}")))?;
-    let same = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
-    let mut entries = world.journal.after(filter.after, |entry| {
-        filter.service.is_none_or(|s| s == entry.service)
-            && filter.connection.is_none_or(|n| n == entry.connection)
-            && what.is_none_or(|w| w == entry.what)
-            && same(&filter.user, &entry.user)
-            && same(&filter.topic, &entry.topic)
-            && same(&filter.kind, &entry.kind)
-    });
-    entries.truncate(filter.limit);
-    Ok(Json(entries))
 }
 
 async fn report(State(world): State<World>) -> Json<Report> {
     Json(world.reporter.report(&world.switches))
 }
 
-async fn switches(State(world): State<World>) -> Json<Value> {
-    let tell = |s: &&'static crate::switches::Switch| {
-        json!({"name": s.name, "value": world.switches.text(s), "default": s.default,
-            "accepts": s.accepts.to_string(), "doc": s.doc})
+async fn switches(State(world): State<World>) -> Json<Vec<SwitchInfo>> {
+    let tell = |s: &&'static crate::switches::Switch| SwitchInfo {
+        name: s.name,
+        value: world.switches.text(s),
+        default: s.default,
+        accepts: s.accepts.to_string(),
+        doc: s.doc,
     };
     Json(Switches::all().iter().map(tell).collect())
 }
 
 /// An object `{name: value}`; all of it or nothing is taken over.
-async fn set_switches(State(world): State<World>, bytes: Bytes) -> Answer {
+async fn set_switches(State(world): State<World>, bytes: Bytes) -> Result<Json<Changed>, ApiError> {
     let wanted: BTreeMap<String, Value> = body(&bytes)?;
     let trial = Switches::default();
     trial.copy(&world.switches);
@@ -218,14 +277,14 @@ async fn set_switches(State(world): State<World>, bytes: Bytes) -> Answer {
         trial.set(name, &text).map_err(|e| ApiError::bad(e.to_string()))?;
     }
     world.switches.copy(&trial);
-    Ok(Json(json!({"changed": wanted.len()})))
+    Ok(Json(Changed { changed: wanted.len() }))
 }
 
 async fn connections(State(world): State<World>) -> Json<Vec<ConnectionInfo>> {
     Json(world.connections.info())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewFlow {
     service: Service,
@@ -241,20 +300,21 @@ async fn set_flow(State(world): State<World>, bytes: Bytes) -> Answer {
     Ok(Json(json!({"replaced": ask.topic.map_or("all", |_| "one")})))
 }
 
-async fn clock(State(world): State<World>) -> Json<Value> {
-    Json(json!({"now": world.clock.now().as_millis() as u64, "stopped": world.clock.is_stopped()}))
+async fn clock(State(world): State<World>) -> Json<ClockInfo> {
+    Json(ClockInfo { now: world.clock.now().as_millis() as u64, stopped: world.clock.is_stopped() })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Hands {
     #[serde(default, with = "span::option")]
+    #[schemars(with = "Option<span::Span>")]
     advance: Option<Duration>,
     stopped: Option<bool>,
 }
 
 /// Stops the clock of flows and rules or lets it run, and lets time pass on it at once.
-async fn set_clock(State(world): State<World>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
+async fn set_clock(State(world): State<World>, bytes: Bytes) -> Result<Json<ClockInfo>, ApiError> {
     let ask: Hands = body(&bytes)?;
     if let Some(stopped) = ask.stopped {
         world.clock.stop(stopped);
@@ -265,7 +325,7 @@ async fn set_clock(State(world): State<World>, bytes: Bytes) -> Result<Json<Valu
     Ok(clock(State(world)).await)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewToken {
     sub: String,
@@ -278,12 +338,12 @@ fn hour() -> String {
     "1h".to_owned()
 }
 
-async fn token(State(world): State<World>, bytes: Bytes) -> Answer {
+async fn token(State(world): State<World>, bytes: Bytes) -> Result<Json<NewTokenInfo>, ApiError> {
     let ask: NewToken = body(&bytes)?;
     let ttl: Duration =
         parse_span(&ask.ttl).ok_or_else(|| ApiError::bad("`ttl` is no time: write \"1h\" or \"90s\""))?;
     let token = world.authority.issue(&ask.sub, &ask.role.unwrap_or_default(), ttl);
-    Ok(Json(json!({"token": token, "expires_in": ttl.as_secs()})))
+    Ok(Json(NewTokenInfo { token, expires_in: ttl.as_secs() }))
 }
 
 async fn reset(State(world): State<World>) -> Answer {

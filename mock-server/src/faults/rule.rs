@@ -137,7 +137,7 @@ impl Rule {
 }
 
 /// A rule in force, as the control API shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RuleInfo {
     /// Its number, by which it can be removed.
     pub id: u64,
@@ -148,6 +148,20 @@ pub struct RuleInfo {
     pub matched: u64,
     /// How often it was applied.
     pub applied: u64,
+}
+
+/// By hand, because `Rule` refuses fields that it does not know.
+impl<'de> Deserialize<'de> for RuleInfo {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut fields = serde_json::Map::deserialize(from)?;
+        let mut number = |name: &'static str| {
+            let value = fields.remove(name).and_then(|value| value.as_u64());
+            value.ok_or_else(|| serde::de::Error::missing_field(name))
+        };
+        let (id, matched, applied) = (number("id")?, number("matched")?, number("applied")?);
+        let rule = serde_json::from_value(Value::Object(fields)).map_err(serde::de::Error::custom)?;
+        Ok(Self { id, rule, matched, applied })
+    }
 }
 
 /// Bytes written as pairs of hex digits.

@@ -74,7 +74,7 @@ pub enum TcpFault {
     },
 }
 
-fn abnormal() -> u16 {
+pub(crate) fn abnormal() -> u16 {
     1011
 }
 

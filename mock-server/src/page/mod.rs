@@ -34,14 +34,13 @@ const MOST_TEXT: usize = 2 << 10;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page and its files.
+/// The page and its files; what it reads is in the control API.
 pub(crate) fn routes() -> Router<World> {
     let file = |kind: &'static str, text: &'static str| get(async move || (headers(kind), text));
     Router::new()
         .route("/", file("text/html; charset=utf-8", include_str!("index.html")))
         .route("/_mock/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
         .route("/_mock/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
-        .route("/_mock/events", get(events))
 }
 
 fn headers(kind: &'static str) -> [(HeaderName, &'static str); 5] {
@@ -80,7 +79,7 @@ impl Watch {
 }
 
 /// The journal as Server-Sent Events `{entries, missed}`, from shortly before now on, or from where the client was.
-async fn events(
+pub(crate) async fn events(
     State(world): State<World>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {

@@ -129,12 +129,13 @@ pub(crate) struct Subject {
 }
 
 /// One line of the journal.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Rises by one with every entry.
     pub seq: u64,
     /// When it happened.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub at: SystemTime,
     /// What happened.
     pub what: Happening,
@@ -145,31 +146,31 @@ pub struct Entry {
     /// The connection's number on its service alone, counted from 1.
     pub number: u64,
     /// Whose connection it is, once that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// A frame's message type or event name.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The topic concerned, cut at 1 KiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// A frame's text as on the wire, without the values of fields `token`, cut at 64 KiB; for the rest, what there is
     /// to say.
     pub detail: String,
     /// How many bytes `detail` would have, where it is cut. On the wire nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_from: Option<usize>,
     /// The code of the close frame.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Who ended the connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
     /// Tells two tokens apart without showing them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// The number of the rule that was applied.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<u64>,
 }
 
@@ -264,8 +265,20 @@ fn cut(text: &str, most: usize) -> String {
     text[..end].to_owned()
 }
 
-pub(super) fn as_rfc3339<S: serde::Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&humantime::format_rfc3339_millis(*at))
+/// Instants in JSON: ISO 8601 in UTC with milliseconds.
+pub(super) mod rfc3339 {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(in super::super) fn serialize<S: Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_rfc3339_millis(*at))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_rfc3339(&text).map_err(D::Error::custom)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Entry, as_rfc3339};
+use super::journal::{Entry, rfc3339};
 use super::junit::{Case, Failure, Suite};
 use crate::service::Service;
 
@@ -72,14 +72,14 @@ impl fmt::Display for Verdict {
 }
 
 /// One time that something was wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// On which service.
     pub service: Service,
     /// On which connection.
     pub connection: u64,
     /// Whose, if that was known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// What happened, in one sentence.
     pub text: String,
@@ -88,7 +88,7 @@ pub struct Finding {
 }
 
 /// What is to be said about one verdict.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Ruling {
     /// Which one.
     pub verdict: Verdict,
@@ -101,7 +101,7 @@ pub struct Ruling {
 }
 
 /// How often clients connected to a service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connects {
     /// Since the start or the last reset, refused ones included.
     pub all: u64,
@@ -110,13 +110,15 @@ pub struct Connects {
 }
 
 /// What all clients did from the start, or from the last reset, until now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// From when on.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub since: SystemTime,
     /// Until when.
-    #[serde(serialize_with = "as_rfc3339")]
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub until: SystemTime,
     /// Entries of the journal that nobody could look at, because more came than it keeps. 0 unless the machine is
     /// overloaded.

@@ -207,6 +207,9 @@ impl Session {
             Command::Deliver(frame) => {
                 if frame.topic.as_deref().is_some_and(|topic| self.on.follows(topic)) {
                     self.send(&self.layer.parcel(&frame)).await?;
+                    if let Some(published) = frame.published {
+                        self.world.reporter.delivered(self.on.service, published.elapsed());
+                    }
                     self.layer.delivered(&frame, out);
                 }
             }

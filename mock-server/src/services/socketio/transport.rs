@@ -113,7 +113,7 @@ impl Line {
                     Item::Text(text) => Message::text(text),
                     Item::Binary(bytes) => Message::binary(bytes),
                 };
-                ws::put(socket, message, faults).await.map_err(|error| format!("lost, {error}"))
+                ws::put(socket, message, faults).await.map_err(|error| format!("lost in sending, {error}"))
             }
             Line::Polling(polling) if polling.outbox.len() >= OUTBOX_LIMIT => {
                 Err("the client has stopped polling".to_owned())
