@@ -33,14 +33,14 @@ const common = {
   bundle: true, sourcemap: true, charset: 'utf8', target: 'es2022', platform: 'neutral', legalComments: 'none',
   external: ['react', 'ws'], logLevel: 'warning', sourcesContent: false, logOverride: { 'empty-import-meta': 'silent' },
 };
-for (const name of ['index', 'slim', 'react']) {
+for (const name of ['index', 'slim', 'react', 'testing']) {
   await build({ ...common, minify: true, entryPoints: [`src/${name}.ts`], format: 'esm', outfile: `dist/${name}.js` });
 }
 // Node prints the line that threw: it had better be a short one.
 for (const name of ['node', 'node-slim']) {
   await build({ ...common, entryPoints: [`src/${name}.ts`], format: 'esm', outfile: `dist/${name}.js` });
 }
-for (const name of ['node', 'react']) {
+for (const name of ['node', 'react', 'testing']) {
   await build({ ...common, entryPoints: [`src/${name}.ts`], format: 'cjs', outfile: `dist/${name}.cjs` });
 }
 // What a CommonJS program sees has the same types, each file under the name that goes with it.
