@@ -25,7 +25,8 @@ pub(crate) fn pack(session: &mut Session) {
         let interpreter =
             needs::python(&Path::new(TESTS).join("requirements.txt"), &target.join("python-tests"))?;
         let mut build = Command::new(&interpreter);
-        build.args(["-m", "maturin", "build", "--strip", "--target", &library::host()?, "--out"]);
+        // Not stripped: the bindings are read from the library's symbols, after the build.
+        build.args(["-m", "maturin", "build", "--target", &library::host()?, "--out"]);
         build.arg(root().join("target/python"));
         library::small(&mut build)?;
         must(build.current_dir(root().join("sdk-ffi")).env("CARGO_TARGET_DIR", &target))
