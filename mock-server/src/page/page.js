@@ -159,8 +159,7 @@ function sift() {
   view = entries.filter(fits);
   drawn.forEach((row) => row.remove());
   drawn.clear();
-  if (tailing) renderSoon();
-  else render();
+  render();
 }
 function pause(on) {
   paused = on;

@@ -85,13 +85,15 @@ it('filters by connection, direction, topic and text', async () => {
   const topics = () => page.locator('.row').evaluateAll((all) => all.map((row) => row.textContent));
   await page.locator('#connections li', { hasText: 'ann' }).getByRole('button').click();
   await rows('quiet-b').first().waitFor({ state: 'detached' });
-  assert.ok((await topics()).some((text) => text.includes('quiet-a')));
+  await rows('quiet-a').first().waitFor();
+  assert.ok((await topics()).every((text) => !text.includes('quiet-b')));
   await page.locator('#connections li', { hasText: 'ann' }).getByRole('button').click();
   await rows('quiet-b').first().waitFor();
   await choice('filter', 'topic').fill('quiet-b');
   await rows('quiet-a').first().waitFor({ state: 'detached' });
   await choice('filter', 'direction').selectOption('in');
   await page.locator('.row[data-what="subscribed"]').first().waitFor({ state: 'detached' });
+  await page.locator('.row[data-what="in"]').first().waitFor();
   assert.deepEqual([...new Set(await page.locator('.row').evaluateAll((all) => all.map((row) => row.dataset.what)))], ['in']);
   await choice('filter', 'text').fill('no such thing');
   await page.getByText('Nothing passes the filter.').waitFor();
