@@ -78,6 +78,9 @@ pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Identity, Api
 /// Everything under one address: the page, the services under their prefixes and the control API.
 pub(crate) fn everything(world: &World) -> Router {
     let mut router = page::routes().nest("/_mock", control::routes());
+    if world.options.echo {
+        return finish(world, router.merge(services::personality(Service::Echo).routes()));
+    }
     for service in Service::ALL {
         router = router.nest(&format!("/{service}"), services::personality(service).routes());
     }

@@ -29,6 +29,9 @@ pub struct Options {
     /// Serve each service also at the root of its own development port (8080, 8000, 3001, 3000, 8081)
     #[arg(long, env = "MOCK_DEV_PORTS")]
     pub dev_ports: bool,
+    /// Echo what Socket.IO and Engine.IO clients say, at /socket.io/ and /engine.io/, in place of the services
+    #[arg(long, env = "MOCK_ECHO")]
+    pub echo: bool,
     /// The length of one phase of a flow
     #[arg(long, env = "MOCK_STEP", default_value = "400ms", value_parser = span)]
     pub step: Duration,
@@ -89,6 +92,7 @@ impl Default for Options {
             host: None,
             port: 8090,
             dev_ports: false,
+            echo: false,
             step: Duration::from_millis(400),
             seed: None,
             auth: AuthMode::default(),

@@ -203,12 +203,20 @@ impl MockServer {
 
     /// Writes the ready lines to standard output: for each service a URL, a token and a command to try.
     pub fn announce(&self) {
+        if self.world.options.echo {
+            let base = self.base_url();
+            let text = format!(
+                "echo is ready at {base}/socket.io/ (namespaces / and /custom) and {base}/engine.io/"
+            );
+            self.world.console.say("ready", &text);
+            return;
+        }
         for service in Service::ALL {
             let topic = match service {
                 Service::TherapyBridge => "550e8400-e29b-41d4-a716-446655440000",
                 Service::Saga => "project_1",
                 Service::DevContext => "analysis_1",
-                Service::Charisma | Service::DocProc => "session_1",
+                Service::Charisma | Service::DocProc | Service::Echo => "session_1",
             };
             let http = self.service_url(service);
             let base = if service.is_socket_io() { http } else { http.replacen("http", "ws", 1) };

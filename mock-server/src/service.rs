@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One of the five services, written as its slug.
+/// One of the five services, or echo mode, written as its slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
@@ -19,6 +19,8 @@ pub enum Service {
     DocProc,
     /// Repository analyses and live mock interviews.
     DevContext,
+    /// No service but echo mode, which the public test suites of Engine.IO and Socket.IO run against.
+    Echo,
 }
 
 impl Service {
@@ -34,6 +36,7 @@ impl Service {
             Service::Saga => "saga",
             Service::DocProc => "docproc",
             Service::DevContext => "devcontext",
+            Service::Echo => "echo",
         }
     }
 
@@ -45,6 +48,7 @@ impl Service {
             Service::Saga => 3001,
             Service::DocProc => 3000,
             Service::DevContext => 8081,
+            Service::Echo => 3000,
         }
     }
 
@@ -53,7 +57,7 @@ impl Service {
         match self {
             Service::Charisma => "/ws",
             Service::TherapyBridge => "/api/sessions/ws/{session_id}",
-            Service::Saga | Service::DocProc => "/socket.io/",
+            Service::Saga | Service::DocProc | Service::Echo => "/socket.io/",
             Service::DevContext => "/v1/ws",
         }
     }
@@ -63,13 +67,13 @@ impl Service {
         match self {
             Service::TherapyBridge => "therapist",
             Service::Saga => "storyteller",
-            Service::Charisma | Service::DocProc | Service::DevContext => "user",
+            Service::Charisma | Service::DocProc | Service::DevContext | Service::Echo => "user",
         }
     }
 
     /// Whether clients begin with an HTTP URL (Socket.IO) instead of a WebSocket one.
     pub fn is_socket_io(self) -> bool {
-        matches!(self, Service::Saga | Service::DocProc)
+        matches!(self, Service::Saga | Service::DocProc | Service::Echo)
     }
 }
 

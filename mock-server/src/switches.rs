@@ -254,6 +254,12 @@ table! {
     DEVCONTEXT_RATE_WINDOW "devcontext.rate_window" Accepts::Span, "60s", "The window of the rate limit.";
     DEVCONTEXT_MAX_MESSAGE "devcontext.max_message" BYTES, "131072", "Larger messages close the connection with 1009.";
 
+    ECHO_PING_INTERVAL "echo.ping_interval" Accepts::Span, "300ms", "Engine.IO's pingInterval in echo mode.";
+    ECHO_PING_TIMEOUT "echo.ping_timeout" Accepts::Span, "200ms", "Engine.IO's pingTimeout in echo mode.";
+    ECHO_CONNECT_TIMEOUT "echo.connect_timeout" Accepts::Span, "45s",
+        "How long a Socket.IO client may stay without CONNECT in echo mode.";
+    ECHO_MAX_PAYLOAD "echo.max_payload" BYTES, "1000000", "Engine.IO's maxPayload in echo mode.";
+
     VERDICT_CONNECTS "verdict.connects_per_minute" COUNT, "12",
         "More connects of one client in a minute than this are too many; 0 is no limit.";
     VERDICT_PATIENCE "verdict.patience" Accepts::Span, "10s",

@@ -109,6 +109,7 @@ pub(super) fn words(service: Service) -> &'static Words {
         Service::Saga => &SAGA,
         Service::DocProc => &DOCPROC,
         Service::DevContext => &DEVCONTEXT,
+        Service::Echo => &NOTHING,
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::socketio::{Dialect, Greeting, Kind, Out, Pass};
+use super::socketio::{self, Dialect, Greeting, Kind, Out, Pass};
 use super::{Personality, default_field};
 use crate::auth::Identity;
 use crate::connection::{Connection, Frame};
@@ -32,8 +32,10 @@ const LONGEST_ID: usize = 256;
 const PROMPTS: u64 = 4;
 static KIND: Kind = Kind {
     service: Service::DocProc,
-    meet: |world, on, greeting| {
-        Box::new(Talk { world, on, greeting, pass: Pass::default(), subscribes: Window::default() })
+    above: |world, on, greeting, settings| {
+        let (pass, subscribes) = (Pass::default(), Window::default());
+        let talk = Talk { world: world.clone(), on: on.clone(), greeting, pass, subscribes };
+        socketio::session(world, on, talk, settings)
     },
     ping_interval: &s::DOCPROC_PING_INTERVAL,
     ping_timeout: &s::DOCPROC_PING_TIMEOUT,

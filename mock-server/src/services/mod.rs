@@ -32,8 +32,9 @@ use crate::world::World;
 mod charisma;
 mod devcontext;
 mod docproc;
+mod echo;
 mod saga;
-mod socketio;
+pub(crate) mod socketio;
 mod therapybridge;
 
 /// What tells one service from another.
@@ -72,6 +73,7 @@ pub(crate) fn personality(service: Service) -> &'static dyn Personality {
         Service::DevContext => &devcontext::DevContext,
         Service::Saga => &saga::Saga,
         Service::DocProc => &docproc::DocProc,
+        Service::Echo => &echo::Echo,
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::socketio::{Dialect, Kind, Out, Pass};
+use super::socketio::{self, Dialect, Kind, Out, Pass};
 use super::{Personality, default_field};
 use crate::connection::{Connection, Frame};
 use crate::http::{ApiError, caller};
@@ -29,7 +29,10 @@ const LONGEST_ID: usize = 256;
 
 static KIND: Kind = Kind {
     service: Service::Saga,
-    meet: |world, on, _| Box::new(Talk { world, on, pass: Pass::default() }),
+    above: |world, on, _, settings| {
+        let talk = Talk { world: world.clone(), on: on.clone(), pass: Pass::default() };
+        socketio::session(world, on, talk, settings)
+    },
     ping_interval: &s::SAGA_PING_INTERVAL,
     ping_timeout: &s::SAGA_PING_TIMEOUT,
     connect_timeout: &s::SAGA_CONNECT_TIMEOUT,

@@ -8,7 +8,7 @@
  */
 
 /** The five services. */
-export type Service = 'charisma' | 'therapybridge' | 'saga' | 'docproc' | 'devcontext';
+export type Service = 'charisma' | 'therapybridge' | 'saga' | 'docproc' | 'devcontext' | 'echo';
 
 /** What an entry of the journal tells. */
 export type Happening =

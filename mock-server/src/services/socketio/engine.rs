@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use super::layer::{Act, Layer, Out};
-use super::packet::{self, Heard, Item, Parcel};
+use super::layer::{Above, Act, Out};
+use super::packet::{Heard, Item, Parcel};
 use super::refusal::Refusal;
 use super::transport::{Incoming, Line, Probe, Waiting};
 use crate::connection::{Closing, Command, Connection};
@@ -48,7 +48,7 @@ pub(super) enum Ask {
 
 /// The numbers of a session, as the switches stood when it began.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) ping_interval: Duration,
     pub(super) ping_timeout: Duration,
     pub(super) connect_timeout: Duration,
@@ -83,7 +83,7 @@ pub(super) struct Session {
     pub(super) sid: String,
     pub(super) settings: Settings,
     pub(super) line: Line,
-    pub(super) layer: Layer,
+    pub(super) layer: Box<dyn Above>,
     pub(super) asks: mpsc::Receiver<Ask>,
     pub(super) commands: mpsc::Receiver<Command>,
     sent: Sent,
@@ -99,7 +99,7 @@ impl Session {
         sid: String,
         settings: Settings,
         line: Line,
-        layer: Layer,
+        layer: Box<dyn Above>,
         (asks, commands): (mpsc::Receiver<Ask>, mpsc::Receiver<Command>),
     ) -> Self {
         let next_ping = Some(Instant::now() + settings.ping_interval);
@@ -178,7 +178,8 @@ impl Session {
         let now = Instant::now();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.pong_due) {
-            let Ended { mut ending, rude } = self.close(None).await;
+            // A client that was silent is waited for no longer: its next request finds no session.
+            let Ended { mut ending, rude } = self.close_within(Duration::ZERO, None).await;
             ending.detail = format!("ping timeout, {}", ending.detail);
             return Err(Ended { ending, rude });
         }
@@ -327,7 +328,7 @@ impl Session {
     /// A packet came in.
     async fn take_in(&mut self, item: Item, out: &mut Out) -> Result<(), Ended> {
         let (heard, text) = match &item {
-            Item::Text(text) => (packet::read(text), text.clone()),
+            Item::Text(text) => (self.layer.read(text), text.clone()),
             Item::Binary(bytes) => (Heard::Noop, format!("{} bytes", bytes.len())),
         };
         let kind = if matches!(item, Item::Text(_)) { heard.kind() } else { "(binary)" };
@@ -345,6 +346,7 @@ impl Session {
             match (&item, heard.clone()) {
                 (Item::Binary(bytes), _) => self.layer.attachment(bytes, out),
                 (_, Heard::Message(message)) => self.layer.hear(message, out),
+                (_, Heard::Plain(text)) => self.layer.plain(text, out),
                 (_, Heard::Close) => return Err(self.closed_by_client().await),
                 (_, Heard::Pong) => {
                     self.pong_due = None;
@@ -387,10 +389,18 @@ impl Session {
         let letters = plan.letters(&mut self.sent, &parcel.kind, topic, parcel.text.clone());
         let lost = letters.is_empty();
         for Letter { kind, topic, text, binary } in letters {
+            if text.is_empty() && !parcel.attachments.is_empty() {
+                continue;
+            }
             let fact = Fact::Out { kind: &kind, topic: topic.as_deref(), text: &text };
             self.world.journal.add(&*self.on, fact);
             let item = if binary { Item::Binary(text.into()) } else { Item::Text(text) };
             self.write(item, &plan.frames).await?;
+        }
+        for bytes in parcel.attachments.iter().filter(|_| !lost) {
+            let text = format!("{} bytes", bytes.len());
+            self.world.journal.add(&*self.on, Fact::Out { kind: "(binary)", topic, text: &text });
+            self.write(Item::Binary(bytes.clone()), &[]).await?;
         }
         Ok(!lost)
     }
@@ -439,6 +449,10 @@ impl Session {
     /// Ends the transport: a WebSocket by a close frame, polling by the engine's `1`, for which the next GET is
     /// waited a little.
     async fn close(&mut self, closing: Option<&Closing>) -> Ended {
+        self.close_within(FAREWELL, closing).await
+    }
+
+    async fn close_within(&mut self, patience: Duration, closing: Option<&Closing>) -> Ended {
         if let Some(probe) = self.probe.take() {
             probe.dismiss(&self.world);
         }
@@ -456,7 +470,7 @@ impl Session {
                         }
                     }
                 };
-                let _ = timeout(FAREWELL, last_poll).await;
+                let _ = timeout(patience, last_poll).await;
                 line.flush(on, settings.max_payload);
             }
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::packet::{Message, Packet, Parcel};
+use super::packet::{Heard, Message, Packet, Parcel};
 use crate::auth::Identity;
 use crate::connection::{Closing, Connection, Frame};
 use crate::faults::End;
@@ -41,6 +41,38 @@ pub(crate) trait Dialect: Send + 'static {
     fn farewell(&mut self, _out: &mut Out) {}
 }
 
+/// What sits above the engine, by default doing nothing: a Socket.IO session with a service, or one that echoes.
+pub(super) trait Above: Send {
+    /// Reads a text message of the transport.
+    fn read(&self, text: &str) -> Heard {
+        super::packet::read(text)
+    }
+    /// A Socket.IO packet came in.
+    fn hear(&mut self, _message: Message, _out: &mut Out) {}
+    /// A message of Engine.IO alone came in.
+    fn plain(&mut self, _text: String, _out: &mut Out) {}
+    /// Bytes came in.
+    fn attachment(&mut self, bytes: &Bytes, out: &mut Out);
+    /// The Socket.IO session is over; the client may connect again on the same engine's session.
+    fn left(&mut self) {}
+    /// An event as it goes out.
+    fn parcel(&self, frame: &Frame) -> Parcel {
+        Parcel::event(frame, &frame.body)
+    }
+    /// A topic's frame has been sent to the client.
+    fn delivered(&mut self, _frame: &Frame, _out: &mut Out) {}
+    /// Does what a rule asks, in place of handling a packet if there is one.
+    fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out);
+    /// The server is about to shut down.
+    fn farewell(&mut self, _out: &mut Out) {}
+    /// When it wants to be woken.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    /// That time has come.
+    fn due(&mut self, _out: &mut Out) {}
+}
+
 /// What is to be done, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Out(VecDeque<Act>);
@@ -69,7 +101,7 @@ impl Out {
         self.0.push_back(Act::End(End::Close(Closing::new(code, reason))));
     }
 
-    fn packet(&mut self, parcel: Parcel) {
+    pub(super) fn packet(&mut self, parcel: Parcel) {
         self.0.push_back(Act::Packet(parcel));
     }
 
@@ -151,26 +183,6 @@ impl Layer {
         Self { world, on, dialect, connected: false, patience: (patience, until), partial: None }
     }
 
-    /// A packet came in.
-    pub(super) fn hear(&mut self, message: Message, out: &mut Out) {
-        if self.partial.is_some() {
-            return out.protest("a binary message was announced");
-        }
-        match message.attachments {
-            0 => self.handle(message, out),
-            n => self.partial = Some((message, n)),
-        }
-    }
-
-    /// Bytes came in.
-    pub(super) fn attachment(&mut self, _: &Bytes, out: &mut Out) {
-        match self.partial.take() {
-            None => out.protest("no binary message was announced"),
-            Some((message, 1)) => self.handle(message, out),
-            Some((message, n)) => self.partial = Some((message, n - 1)),
-        }
-    }
-
     fn handle(&mut self, message: Message, out: &mut Out) {
         let Message { namespace, packet, .. } = message;
         if namespace != "/" {
@@ -204,31 +216,48 @@ impl Layer {
         }
     }
 
-    /// The Socket.IO session is over; the client may connect again on the same engine's session.
-    pub(super) fn left(&mut self) {
+    fn expired(&mut self, out: &mut Out) {
+        if self.connected {
+            self.dialect.expired(out);
+        }
+    }
+}
+
+impl Above for Layer {
+    fn hear(&mut self, message: Message, out: &mut Out) {
+        if self.partial.is_some() {
+            return out.protest("a binary message was announced");
+        }
+        match message.attachments {
+            0 => self.handle(message, out),
+            n => self.partial = Some((message, n)),
+        }
+    }
+
+    fn attachment(&mut self, _: &Bytes, out: &mut Out) {
+        match self.partial.take() {
+            None => out.protest("no binary message was announced"),
+            Some((message, 1)) => self.handle(message, out),
+            Some((message, n)) => self.partial = Some((message, n - 1)),
+        }
+    }
+
+    fn left(&mut self) {
         self.connected = false;
         self.patience.1 = Some(Instant::now() + self.patience.0);
         self.world.hub.leave(&self.on);
     }
 
-    /// An event as it goes out.
-    pub(super) fn parcel(&self, frame: &Frame) -> Parcel {
+    fn parcel(&self, frame: &Frame) -> Parcel {
         let dressed = self.dialect.dress(frame);
         Parcel::event(frame, dressed.as_ref().unwrap_or(&frame.body))
     }
 
-    pub(super) fn delivered(&mut self, frame: &Frame, out: &mut Out) {
+    fn delivered(&mut self, frame: &Frame, out: &mut Out) {
         self.dialect.delivered(frame, out);
     }
 
-    pub(super) fn expired(&mut self, out: &mut Out) {
-        if self.connected {
-            self.dialect.expired(out);
-        }
-    }
-
-    /// Does what a rule asks, in place of handling a packet if there is one.
-    pub(super) fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
+    fn provoke(&mut self, fault: &ProtocolFault, topic: Option<&str>, out: &mut Out) {
         match fault {
             ProtocolFault::ExpireToken => self.expired(out),
             ProtocolFault::RevokeToken => {}
@@ -253,17 +282,17 @@ impl Layer {
         }
     }
 
-    pub(super) fn farewell(&mut self, out: &mut Out) {
+    fn farewell(&mut self, out: &mut Out) {
         if self.connected {
             self.dialect.farewell(out);
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         if self.connected { self.dialect.deadline() } else { self.patience.1 }
     }
 
-    pub(super) fn due(&mut self, out: &mut Out) {
+    fn due(&mut self, out: &mut Out) {
         if self.connected {
             self.dialect.expired(out);
         } else {

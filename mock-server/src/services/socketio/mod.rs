@@ -7,6 +7,7 @@
 //!
 //! - [`packet`]: reading and writing packets, without I/O;
 //! - [`layer`]: the Socket.IO session, and [`Dialect`], which a service implements;
+//! - [`echo`]: what echo mode puts in the place of a service;
 //! - [`engine`]: the task that carries one session; the journal and the faults are asked there;
 //! - [`transport`]: WebSocket, long-polling and the probe between them;
 //! - here: the HTTP side.
@@ -37,14 +38,16 @@ use crate::wire::listen::CameBy;
 use crate::world::World;
 use crate::ws::{self, Opening};
 
+pub(crate) mod echo;
 mod engine;
 mod layer;
 mod packet;
 mod refusal;
 mod transport;
 
-use engine::{Ask, Session, Settings};
-use layer::Layer;
+pub(crate) use engine::Settings;
+use engine::{Ask, Session};
+use layer::{Above, Layer};
 pub(crate) use layer::{Dialect, Out, Pass};
 use refusal::Refusal;
 use transport::{Line, Polling, Waiting};
@@ -63,11 +66,19 @@ pub(crate) struct Greeting {
     pub(crate) token: Option<String>,
 }
 
+/// What sits above the engine.
+pub(crate) struct Upper(Box<dyn Above>);
+
+/// A Socket.IO session with a service.
+pub(crate) fn session(world: World, on: Arc<Connection>, dialect: impl Dialect, settings: Settings) -> Upper {
+    Upper(Box::new(Layer::new(world, on, Box::new(dialect), settings.connect_timeout)))
+}
+
 /// What tells one Socket.IO service from another.
 pub(crate) struct Kind {
     pub(crate) service: Service,
-    /// The service's part of a new connection.
-    pub(crate) meet: fn(World, Arc<Connection>, Greeting) -> Box<dyn Dialect>,
+    /// What sits above the engine on a new connection; a service's [`Dialect`] goes into [`session`].
+    pub(crate) above: fn(World, Arc<Connection>, Greeting, Settings) -> Upper,
     pub(crate) ping_interval: &'static Switch,
     pub(crate) ping_timeout: &'static Switch,
     pub(crate) connect_timeout: &'static Switch,
@@ -77,7 +88,10 @@ pub(crate) struct Kind {
 impl Kind {
     /// The route of its endpoint.
     pub(crate) fn routes(&'static self) -> Router<World> {
-        let path = self.service.socket_path();
+        self.at(self.service.socket_path())
+    }
+
+    fn at(&'static self, path: &str) -> Router<World> {
         Router::new().route(path, any(move |world, uri, request| enter(self, world, uri, request)))
     }
 
@@ -216,8 +230,7 @@ impl Visit {
         let settings = kind.settings(&world);
         world.clone().tasks.spawn(async move {
             if let Some(line) = line.await {
-                let dialect = (kind.meet)(world.clone(), on.clone(), greeting);
-                let layer = Layer::new(world.clone(), on.clone(), dialect, settings.connect_timeout);
+                let Upper(layer) = (kind.above)(world.clone(), on.clone(), greeting, settings);
                 let sid = key.1.clone();
                 let inboxes = (asked, commands);
                 Session::new(world.clone(), on.clone(), sid, settings, line, layer, inboxes).run().await;

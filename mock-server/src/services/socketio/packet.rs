@@ -70,6 +70,8 @@ pub(super) enum Heard {
     Pong,
     Noop,
     Message(Message),
+    /// A message of Engine.IO alone, with its first digit.
+    Plain(String),
     /// Nothing that may come from a client; the text says why.
     Bad(String),
 }
@@ -104,6 +106,11 @@ pub(super) fn read(text: &str) -> Heard {
         (Some(_), _) => Heard::Bad("no packet begins like this".to_owned()),
         (None, _) => Heard::Bad("an empty packet".to_owned()),
     }
+}
+
+/// Reads one text message where there is no Socket.IO above the engine.
+pub(super) fn read_engine(text: &str) -> Heard {
+    if text.starts_with('4') { Heard::Plain(text.to_owned()) } else { read(text) }
 }
 
 fn message(text: &str) -> Result<Message, String> {
@@ -160,6 +167,7 @@ impl Heard {
             Heard::Pong => "(pong)",
             Heard::Noop => "(noop)",
             Heard::Bad(_) => "(not a packet)",
+            Heard::Plain(_) => "(message)",
             Heard::Message(message) => match &message.packet {
                 Packet::Connect(_) => "(connect)",
                 Packet::Disconnect => "(disconnect)",
@@ -184,18 +192,20 @@ pub(super) struct Parcel {
     pub(super) kind: String,
     pub(super) topic: Option<String>,
     pub(super) text: String,
+    /// Binary messages that follow the text; a parcel without text is these alone.
+    pub(super) attachments: Vec<Bytes>,
 }
 
 impl Parcel {
     pub(super) fn new(kind: &str, text: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), topic: None, text: text.into() }
+        Self { kind: kind.to_owned(), topic: None, text: text.into(), attachments: Vec::new() }
     }
 
     /// An event; a body that is null is no argument.
     pub(super) fn event(frame: &Frame, body: &Value) -> Self {
         let name = Value::from(frame.kind.as_str());
         let text = if body.is_null() { format!("42[{name}]") } else { format!("42[{name},{body}]") };
-        Self { kind: frame.kind.clone(), topic: frame.topic.clone(), text }
+        Self { kind: frame.kind.clone(), topic: frame.topic.clone(), text, attachments: Vec::new() }
     }
 
     /// `CONNECT_ERROR` [rules §10.2.3].
