@@ -19,12 +19,12 @@ def run(example: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_follow(mock: Mock, user: str) -> None:
-    ended = run("follow.py", "charisma", f"{mock.url}/charisma", "session_1", "--token", mock.token(user))
+    ended = run("follow.py", "charisma", f"{mock.url}/charisma", "session_examples", "--token", mock.token(user))
     assert ended.returncode == 0, ended.stderr
     assert "session_status 100%" in ended.stdout
 
 
-@pytest.mark.parametrize("topic, code, last", [("session_1", 0, "the session is processed"), ("fail-1", 1, "processing failed: ")])
+@pytest.mark.parametrize("topic, code, last", [("session_examples", 0, "the session is processed"), ("fail-1", 1, "processing failed: ")])
 def test_therapybridge(mock: Mock, user: str, topic: str, code: int, last: str) -> None:
     ended = run("therapybridge.py", f"{mock.url}/therapybridge", topic, "--token", mock.token(f"{user}-{code}"))
     assert ended.returncode == code, ended.stderr
