@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{cargo, must, output, program, target_folder, which};
+use crate::shell::{cargo, must, output, prefer, program, target_folder, which};
 
 /// A program and the Debian package that has it.
 pub(crate) struct Tool {
@@ -16,11 +16,11 @@ pub(crate) const LLVM_AR: Tool = Tool { program: "llvm-ar", package: "llvm" };
 pub(crate) const MINGW: Tool = Tool { program: "x86_64-w64-mingw32-gcc", package: "gcc-mingw-w64-x86-64" };
 pub(crate) const JAVAC: Tool = Tool { program: "javac", package: "openjdk-17-jdk-headless" };
 pub(crate) const MAVEN: Tool = Tool { program: "mvn", package: "maven" };
-pub(crate) const NODE: Tool = Tool { program: "node", package: "nodejs" };
+const NODE: Tool = Tool { program: "node", package: "nodejs" };
 pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
 pub(crate) const FIREFOX: Tool = Tool { program: "firefox-esr", package: "firefox-esr" };
 pub(crate) const CHROMEDRIVER: Tool = Tool { program: "chromedriver", package: "chromium-driver" };
-pub(crate) const NPM: Tool = Tool { program: "npm", package: "npm" };
+const NPM: Tool = Tool { program: "npm", package: "npm" };
 pub(crate) const OPENSSL: Tool = Tool { program: "openssl", package: "openssl" };
 const PYTHON: Tool = Tool { program: "python3", package: "python3" };
 
@@ -109,9 +109,45 @@ pub(crate) fn wasm_bindgen() -> Result<PathBuf, String> {
     Ok(programs)
 }
 
+/// The oldest Node.js that the packages in use run on, and the one that is installed where there is only an older one.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+const NODE_INSTALLED: &str = "20.20.2";
+
+/// Node.js with npm. Debian 12's own is too old, but its npm can install a newer one.
+fn node() -> Result<(), String> {
+    tools(&[NODE, NPM])?;
+    if node_version().is_some_and(|version| version >= OLDEST_NODE) {
+        return Ok(());
+    }
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => return Err(format!("Node.js {NODE_INSTALLED} is to be installed by hand on {other}")),
+    };
+    let package = format!("node-linux-{machine}");
+    let folder = target_folder()?.join("tools").join(format!("node-{NODE_INSTALLED}"));
+    let programs = folder.join("node_modules").join(&package).join("bin");
+    if !programs.join("node").is_file() {
+        println!("installing Node.js {NODE_INSTALLED}, since the one here is too old");
+        let mut install = program("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]);
+        must(install.arg(&folder).arg(format!("{package}@{NODE_INSTALLED}")))?;
+    }
+    prefer(programs);
+    match node_version() {
+        Some(version) if version >= OLDEST_NODE => Ok(()),
+        other => Err(format!("Node.js {NODE_INSTALLED} was installed, but `node` says {other:?}")),
+    }
+}
+
+fn node_version() -> Option<(u32, u32)> {
+    let text = output(&mut program("node", ["--version"])).ok()?;
+    let mut numbers = text.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// The packages that a folder's lock file names.
 pub(crate) fn node_modules(folder: &Path) -> Result<(), String> {
-    tools(&[NODE, NPM])?;
+    node()?;
     let lock = read(&folder.join("package-lock.json"))?;
     let stamp = folder.join("node_modules/.installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {

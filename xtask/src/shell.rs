@@ -1,11 +1,15 @@
 //! Running other programs: what is run is printed, what it prints is shown and counted.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::counts::Counts;
+
+/// A folder of programs that a task has installed for itself: they come before those on the path.
+static OURS: OnceLock<PathBuf> = OnceLock::new();
 
 /// What the commands of one part came to.
 #[derive(Debug, Default)]
@@ -91,21 +95,37 @@ pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> 
             command.env_remove(&name);
         }
     }
-    command.args(arguments);
+    with_ours(&mut command).args(arguments);
     command
 }
 
 /// Another program.
 pub(crate) fn program<I: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(name);
-    command.args(arguments);
+    with_ours(&mut command).args(arguments);
     command
+}
+
+/// From now on the programs in this folder come first.
+pub(crate) fn prefer(folder: PathBuf) {
+    let _ = OURS.set(folder);
+}
+
+fn with_ours(command: &mut Command) -> &mut Command {
+    match (OURS.get(), path()) {
+        (Some(_), Some(path)) => command.env("PATH", path),
+        _ => command,
+    }
+}
+
+fn path() -> Option<OsString> {
+    let usual = std::env::var_os("PATH")?;
+    std::env::join_paths(OURS.get().cloned().into_iter().chain(std::env::split_paths(&usual))).ok()
 }
 
 /// Where a program is, if it is on the path.
 pub(crate) fn which(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path()?).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// The root of the workspace.
@@ -131,6 +151,7 @@ pub(crate) fn target_folder() -> Result<PathBuf, String> {
 fn words(command: &Command) -> String {
     let variables = command
         .get_envs()
+        .filter(|(name, _)| *name != "PATH")
         .filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), value?.to_string_lossy())));
     let name = Path::new(command.get_program()).file_name().unwrap_or_default();
     let arguments = command.get_args().map(|word| word.to_string_lossy().into_owned());
