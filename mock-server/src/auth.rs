@@ -86,6 +86,28 @@ impl std::error::Error for BadToken {}
 
 /// Tokens remembered as expired by a fault; the oldest is forgotten first.
 const MOST_REVOKED: usize = 1024;
+/// The life of a token that shall live longer than a clock can show: a hundred years.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// Tokens remembered as issued; the oldest is forgotten first.
+const MOST_ISSUED: usize = 1024;
+
+/// A token that was issued, without the token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IssuedToken {
+    /// Tells two tokens apart without showing them; the journal has it too.
+    pub fingerprint: String,
+    /// The user's id.
+    pub sub: String,
+    /// The role that the token names, if it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// When it was issued, ISO 8601.
+    pub issued: String,
+    /// When it ends, ISO 8601.
+    pub expires: String,
+    /// Whether a fault or a kick has ended it.
+    pub revoked: bool,
+}
 
 /// Issues and judges tokens.
 pub struct Authority {
@@ -95,6 +117,8 @@ pub struct Authority {
     verifying: DecodingKey,
     /// Fingerprints, the oldest first.
     revoked: Mutex<VecDeque<String>>,
+    /// The oldest first.
+    issued: Mutex<VecDeque<IssuedToken>>,
 }
 
 impl fmt::Debug for Authority {
@@ -112,13 +136,15 @@ impl Authority {
             signing: EncodingKey::from_secret(secret.as_bytes()),
             verifying: DecodingKey::from_secret(secret.as_bytes()),
             revoked: Mutex::default(),
+            issued: Mutex::default(),
         }
     }
 
     /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds. An empty role is left out:
     /// whoever presents the token then has the default one.
     pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
-        self.issue_until(sub, role, SystemTime::now() + ttl)
+        let now = SystemTime::now();
+        self.issue_until(sub, role, now.checked_add(ttl).unwrap_or(now + FOREVER))
     }
 
     /// A new token that ends at this instant, which may lie in the past.
@@ -133,8 +159,32 @@ impl Authority {
         }
         let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
         let exp = end.as_secs() + u64::from(end.subsec_nanos() > 0);
-        jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, exp }, &self.signing)
-            .expect("two texts and a number always serialise")
+        let token = jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, exp }, &self.signing)
+            .expect("two texts and a number always serialise");
+        let issued = IssuedToken {
+            fingerprint: fingerprint(&token),
+            sub: sub.to_owned(),
+            role: (!role.is_empty()).then(|| role.to_owned()),
+            issued: written(SystemTime::now()),
+            expires: written(UNIX_EPOCH + end),
+            revoked: false,
+        };
+        let mut all = self.issued.locked();
+        // Twice the same claims in one second are one token.
+        all.retain(|known| known.fingerprint != issued.fingerprint);
+        if all.len() == MOST_ISSUED {
+            all.pop_front();
+        }
+        all.push_back(issued);
+        token
+    }
+
+    /// The last 1,024 tokens that were issued, the oldest first.
+    pub fn issued(&self) -> Vec<IssuedToken> {
+        let revoked = self.revoked.locked().clone();
+        let mut issued: Vec<_> = self.issued.locked().iter().cloned().collect();
+        issued.iter_mut().for_each(|token| token.revoked = revoked.contains(&token.fingerprint));
+        issued
     }
 
     /// Who presents this token, or why it is not accepted.
@@ -200,6 +250,11 @@ impl Authority {
     }
 }
 
+/// An instant as JSON has it; no clock can show more than the year 9999.
+pub(crate) fn written(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at.min(UNIX_EPOCH + Duration::from_secs(253_402_300_799))).to_string()
+}
+
 /// The instant of a JWT's `exp`; what no clock can show is the far future.
 fn instant_of(exp: f64) -> SystemTime {
     let far = Duration::from_secs(1 << 40);
@@ -207,7 +262,7 @@ fn instant_of(exp: f64) -> SystemTime {
 }
 
 /// Eight hex digits that tell tokens apart and reveal nothing of them.
-fn fingerprint(token: &str) -> String {
+pub(crate) fn fingerprint(token: &str) -> String {
     let mut hasher = DefaultHasher::new();
     token.hash(&mut hasher);
     format!("{:08x}", hasher.finish() >> 32)
@@ -264,6 +319,21 @@ mod tests {
         (2..=MOST_REVOKED).for_each(|n| authority.revoke(&n.to_string()));
         assert!(authority.judge("first").is_ok());
         assert!(authority.judge("second").is_err());
+    }
+
+    #[test]
+    fn what_was_issued_is_listed_without_the_token() {
+        let authority = Authority::new(AuthMode::Verify, "a", "user");
+        let far = Duration::from_secs(u64::from(u32::MAX) * 400);
+        let tokens = [authority.issue("u1", "patient", HOUR), authority.issue("u2", "", far)];
+        authority.revoke(&authority.judge(&tokens[1]).unwrap().fingerprint);
+        let listed = authority.issued();
+        let told: Vec<_> = listed.iter().map(|t| (t.sub.as_str(), t.role.as_deref(), t.revoked)).collect();
+        assert_eq!(told, [("u1", Some("patient"), false), ("u2", None, true)]);
+        let text = serde_json::to_string(&listed).unwrap();
+        assert!(tokens.iter().all(|token| !text.contains(token.as_str())), "{text}");
+        (0..=MOST_ISSUED).for_each(|n| drop(authority.issue(&n.to_string(), "", HOUR)));
+        assert_eq!(authority.issued().len(), MOST_ISSUED);
     }
 
     #[test]

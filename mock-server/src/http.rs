@@ -14,6 +14,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::auth::{self, Identity};
 use crate::control;
 use crate::page;
+use crate::requests;
 use crate::service::Service;
 use crate::services;
 use crate::world::World;
@@ -79,20 +80,21 @@ pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Identity, Api
 pub(crate) fn everything(world: &World) -> Router {
     let mut router = page::routes().nest("/_mock", control::routes());
     if world.options.echo {
-        return finish(world, router.merge(services::personality(Service::Echo).routes()));
+        return finish(world, router.merge(services::personality(Service::Echo).routes()), None);
     }
     for service in Service::ALL {
         router = router.nest(&format!("/{service}"), services::personality(service).routes());
     }
-    finish(world, router)
+    finish(world, router, None)
 }
 
-/// One service at the root, for its development port.
+/// One service at the root, for its development port; the page and the control API are there too.
 pub(crate) fn alone(world: &World, service: Service) -> Router {
-    finish(world, services::personality(service).routes())
+    let router = page::routes().nest("/_mock", control::routes());
+    finish(world, router.merge(services::personality(service).routes()), Some(service))
 }
 
-fn finish(world: &World, router: Router<World>) -> Router {
+fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Router {
     let nowhere = async |request: Request| {
         ApiError::missing(format!(
             "there is nothing at {}; services are at /charisma/ws, \
@@ -112,6 +114,7 @@ fn finish(world: &World, router: Router<World>) -> Router {
             );
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} has no {method}: {takes}"))
         })
+        .layer(middleware::from_fn_with_state((world.clone(), service), requests::record))
         .layer(middleware::from_fn_with_state(world.clone(), check_origin))
         .layer(cors(&world.options.cors_origin))
         .layer(middleware::map_response(async |mut response: Response| {

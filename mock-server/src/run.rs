@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use steadfast_mock_server::{MockServer, Options, Scenario, Suite, ready_scenarios};
+use steadfast_mock_server::{Lines, MockServer, Options, Scenario, Suite, ready_scenarios};
 
 /// The exit code for a file that cannot be played.
 const BAD_FILE: u8 = 2;
+
+/// Time that the last lines have to be read by whoever reads standard output.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What `run` is told.
 #[derive(Debug, Args)]
@@ -50,7 +53,7 @@ pub(crate) async fn run(run: Run) -> ExitCode {
             return ExitCode::from(BAD_FILE);
         }
     };
-    let (quiet, mut options) = (run.options.quiet, run.options);
+    let (quiet, form, mut options) = (run.options.quiet, run.options.log, run.options);
     options.read_environment(std::env::vars());
     scenario.timeout = run.limit.unwrap_or(scenario.timeout);
     scenario.verdicts.extend(std::mem::take(&mut options.fail_on));
@@ -64,10 +67,10 @@ pub(crate) async fn run(run: Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let lines = Lines::new(form);
     let tell = |line: &str| {
         if !quiet {
-            // A closed standard output must not end the run.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
+            lines.write(line);
         }
     };
     let name = Path::new(&run.scenario)
@@ -87,6 +90,7 @@ pub(crate) async fn run(run: Run) -> ExitCode {
     if !quiet {
         summary(&suite, &tell);
     }
+    lines.written(LAST_WORDS).await;
     for (file, text) in [(files.0, suite.to_junit()), (files.1, suite.to_json())] {
         if let Some(file) = file
             && let Err(error) = std::fs::write(&file, text)

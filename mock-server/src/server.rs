@@ -27,6 +27,8 @@ use crate::world::World;
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// Time that open connections have to end at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Time that the last lines have to be read by whoever reads standard output.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running server. It ends with [`MockServer::shutdown`], or at once when it is dropped.
 #[derive(Debug)]
@@ -66,7 +68,8 @@ impl MockServer {
             }
         }
         for (listener, router, service) in plan {
-            world.tasks.spawn(listen::serve(world.ground(service), listener, tls.clone(), router));
+            let shutter = world.ports.open(service);
+            world.tasks.spawn(listen::serve(world.ground(service), listener, shutter, tls.clone(), router));
         }
         let secure = tls.is_some();
         Ok(Self { world, address, secure })
@@ -251,6 +254,7 @@ impl MockServer {
         }
         let report = self.report();
         self.world.console.say("report", &report.to_string());
+        self.world.console.written(LAST_WORDS).await;
         report
     }
 }

@@ -79,12 +79,16 @@ impl fmt::Display for SwitchError {
 
 impl std::error::Error for SwitchError {}
 
-/// Reads `400ms`, `30s`, `1h 5m` or a bare number of milliseconds.
+/// The longest span that can be asked for: ten years, which no clock has trouble with.
+const LONGEST_SPAN: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Reads `400ms`, `30s`, `1h 5m` or a bare number of milliseconds; ten years at most.
 pub(crate) fn parse_span(text: &str) -> Option<Duration> {
-    if let Ok(millis) = text.parse() {
-        return Some(Duration::from_millis(millis));
-    }
-    humantime::parse_duration(text).ok()
+    let span = match text.parse() {
+        Ok(millis) => Duration::from_millis(millis),
+        Err(_) => humantime::parse_duration(text).ok()?,
+    };
+    (span <= LONGEST_SPAN).then_some(span)
 }
 
 /// The current values. What the table does not list has no value and cannot be asked for.

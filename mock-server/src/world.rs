@@ -2,8 +2,10 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +25,36 @@ use crate::services;
 use crate::switches::Switches;
 use crate::sync::Locked;
 use crate::wire::io::{Lot, Wire};
-use crate::wire::listen::{Ground, OnAccept};
+use crate::wire::listen::{Ground, OnAccept, Port, Shutter};
+
+/// The ports that are listened on, each with the service whose own it is.
+#[derive(Debug, Default)]
+pub(crate) struct Ports(Mutex<Vec<(Option<Service>, Port)>>);
+
+impl Ports {
+    /// One more.
+    pub(crate) fn open(&self, service: Option<Service>) -> Shutter {
+        let (port, shutter) = Port::new();
+        self.0.locked().push((service, port));
+        shutter
+    }
+
+    /// Nothing listens for so long on a service's own port, or on all; answers how many sockets that are.
+    pub(crate) fn close(&self, service: Option<Service>, span: Duration) -> Result<u64, String> {
+        let ports = self.0.locked();
+        let meant = |(whose, _): &&(Option<Service>, Port)| service.is_none() || *whose == service;
+        let meant: Vec<_> = ports.iter().filter(meant).collect();
+        match (meant.len(), service) {
+            (0, Some(service)) => Err(format!(
+                "{service} has no port of its own without --dev-ports: leave `service` out to close the one port there is"
+            )),
+            (count, _) => {
+                meant.iter().for_each(|(_, port)| port.close(Instant::now() + span));
+                Ok(count as u64)
+            }
+        }
+    }
+}
 
 /// A cheap handle on the shared parts; every request handler, session and flow has one.
 #[derive(Debug, Clone)]
@@ -48,6 +79,7 @@ pub(crate) struct Parts {
     /// Places for pages that follow the journal.
     pub(crate) watchers: Arc<Semaphore>,
     pub(crate) lot: Lot,
+    pub(crate) ports: Ports,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
     random: Mutex<fastrand::Rng>,
@@ -71,6 +103,7 @@ impl World {
             services: services::Stores::default(),
             watchers: Arc::new(Semaphore::new(page::MOST_WATCHERS)),
             lot: Lot::default(),
+            ports: Ports::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             random: Mutex::new(random),
@@ -134,6 +167,8 @@ impl World {
         self.flows.reset();
         self.clock.stop(false);
         self.faults.remove(None);
+        // Nobody has none of the ports.
+        let _ = self.ports.close(None, Duration::ZERO);
         self.authority.reset();
         self.services.reset();
         self.journal.reset();

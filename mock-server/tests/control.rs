@@ -104,6 +104,107 @@ async fn the_journal_is_filtered() {
 }
 
 #[tokio::test]
+async fn requests_of_rest_and_polling_are_in_the_journal_without_secrets() {
+    let server = start(Options::for_tests()).await;
+    let token = server.token_for(Service::Saga, "u1");
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    http(&server, "GET /saga/api/websocket/stats?token=hidden&x=1", &bearer, "").await;
+    let login = json!({"email": "therapist@example.com", "password": "hidden"});
+    let (_, issued) = post(&server, "/therapybridge/api/v1/login", login).await;
+    assert_eq!(get(&server, "/docproc/api/nothing").await.0, 404);
+    http(&server, "GET /saga/socket.io/?EIO=4&transport=polling", "", "").await;
+    assert_eq!(get(&server, "/saga/socket.io/?EIO=4&transport=polling&sid=none").await.0, 400);
+
+    let (_, log) = get(&server, "/_mock/log?what=request").await;
+    let told = |n: usize| {
+        let of = |name: &str| log[n][name].clone();
+        (of("service"), of("type"), of("code"), log[n]["detail"].as_str().unwrap().to_owned())
+    };
+    let (service, method, code, text) = told(0);
+    assert_eq!((service, method, code), (json!("saga"), json!("GET"), json!(200)));
+    assert!(text.starts_with("GET /saga/api/websocket/stats?token=…&x=1 → 200 {"), "{text}");
+    assert_eq!((&log[0]["user"], &log[0]["connection"]), (&json!("u1"), &json!(0)));
+    let (_, method, code, text) = told(1);
+    assert_eq!((method, code), (json!("POST"), json!(200)));
+    assert!(
+        text.contains(r#""email":"therapist@example.com","password":"…"} → 200 {"access_token":"…""#),
+        "{text}"
+    );
+    assert_eq!(told(2).2, 404);
+    // A session's requests have its number; the packets in them have entries of their own.
+    assert_eq!((&log[3]["connection"], &log[3]["code"]), (&json!(1), &json!(200)));
+    assert_eq!((&log[4]["connection"], &log[4]["code"]), (&json!(2), &json!(400)));
+    assert_eq!(log.as_array().unwrap().len(), 5);
+    let all = get(&server, "/_mock/log").await.1.to_string();
+    for secret in ["hidden", &token, issued["access_token"].as_str().unwrap()] {
+        assert!(!all.contains(secret), "{secret} is in {all}");
+    }
+    assert_eq!(
+        get(&server, "/_mock/log?what=request&type=POST&service=therapybridge").await.1[0]["seq"],
+        log[1]["seq"]
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_listed_without_themselves() {
+    let server = start(Options::for_tests()).await;
+    let (_, issued) =
+        post(&server, "/_mock/tokens", json!({"sub": "u1", "role": "patient", "ttl": "1h"})).await;
+    let mut client =
+        Client::open(&format!("{}?token={}", server.socket_url(C, ""), issued["token"].as_str().unwrap()))
+            .await;
+    soon(server.journal().wait_for(|entry| entry.what == Happening::Authenticated)).await;
+    let (_, users) = get(&server, "/_mock/users").await;
+    assert_eq!(users[0]["tokens"][0]["fingerprint"], issued["fingerprint"]);
+    post(&server, "/_mock/kick", json!({"user": "u1"})).await;
+    client.end().await;
+    let (_, tokens) = get(&server, "/_mock/tokens").await;
+    let of = |name: &str| tokens[0][name].clone();
+    assert_eq!(
+        (of("fingerprint"), of("sub"), of("role")),
+        (issued["fingerprint"].clone(), json!("u1"), json!("patient"))
+    );
+    assert_eq!(of("revoked"), true);
+    assert!(!tokens.to_string().contains(issued["token"].as_str().unwrap()));
+    for ttl in ["9999999999999h", "1e9s", "-1s", "yesterday"] {
+        let (status, body) = post(&server, "/_mock/tokens", json!({"sub": "u1", "ttl": ttl})).await;
+        assert!(status == 400 && body["error"].as_str().unwrap().contains("ttl"), "{ttl}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses_and_opens_again() {
+    let server = start(Options::for_tests()).await;
+    let mut open = Client::of(&server, C, "u1").await;
+    let ask = json!({"action": {"do": "close_port", "for": "300ms"}});
+    let begun = std::time::Instant::now();
+    assert_eq!(post(&server, "/_mock/faults", ask).await.0, 200);
+    soon(async {
+        while TcpStream::connect(server.address()).await.is_ok() {}
+        let refusal = TcpStream::connect(server.address()).await.unwrap_err();
+        assert_eq!(refusal.kind(), std::io::ErrorKind::ConnectionRefused);
+        open.say(subscribe("quiet-1")).await;
+        open.until("/type", "subscribed").await;
+        while TcpStream::connect(server.address()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    drop(Client::of(&server, C, "u2").await);
+    for (ask, word) in [
+        (json!({"action": {"do": "close_port", "for": "2h"}}), "1h"),
+        (json!({"action": {"do": "close_port"}}), "for"),
+        (json!({"match": {"when": "accept"}, "action": {"do": "close_port", "for": 1}}), "when"),
+        (json!({"match": {"user": "u1"}, "action": {"do": "close_port", "for": 1}}), "service"),
+        (json!({"match": {"service": "saga"}, "action": {"do": "close_port", "for": 1}}), "--dev-ports"),
+    ] {
+        let (status, body) = post(&server, "/_mock/faults", ask).await;
+        assert!(status == 400 && body["error"].as_str().unwrap().contains(word), "{word}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_count_what_happened() {
     let server = start(Options::for_tests()).await;
     let mut client = Client::of(&server, C, "u1").await;

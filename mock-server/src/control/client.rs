@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use super::{UserInfo, watch::Waited};
+use crate::auth::IssuedToken;
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
 use crate::hub::TopicInfo;
@@ -185,6 +186,11 @@ impl Control {
     /// The topics known so far.
     pub async fn topics(&self) -> Result<Vec<TopicInfo>> {
         self.get("topics").await
+    }
+
+    /// The last 1,024 tokens issued, without themselves, the oldest first.
+    pub async fn tokens(&self) -> Result<Vec<IssuedToken>> {
+        self.get("tokens").await
     }
 
     /// The users with open connections.

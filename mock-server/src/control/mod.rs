@@ -19,7 +19,7 @@
 //! | `GET users` | | users with open connections, with their tokens' fingerprints |
 //! | `POST flows` | `{service, topic?, flow}` | `{replaced}` |
 //! | `GET`, `POST clock` | `{advance?, stopped?}` | `{now, stopped}`, milliseconds since the start |
-//! | `POST tokens` | `{sub, role?, ttl?}` | `{token, expires_in}` |
+//! | `GET`, `POST tokens` | `{sub, role?, ttl?}` | the tokens issued, without themselves; `{token, expires_in, fingerprint}` |
 //! | `POST reset` | | everything as at the start, connections left open |
 //! | `GET openapi.json` | | all of this, in OpenAPI 3.1 |
 
@@ -36,6 +36,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::auth::{IssuedToken, fingerprint};
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
 use crate::faults::span;
@@ -110,6 +111,9 @@ fn operations() -> Vec<Operation> {
         O::new::<Value>("POST", "/flows", "Replaces a flow", || post(set_flow)).with::<NewFlow>(),
         O::new::<ClockInfo>("GET", "/clock", "The clock of flows and rules", || get(clock)),
         O::new::<ClockInfo>("POST", "/clock", "Advances or stops it", || post(set_clock)).with::<Hands>(),
+        O::new::<Vec<IssuedToken>>("GET", "/tokens", "The tokens issued so far, without themselves", || {
+            get(tokens)
+        }),
         O::new::<NewTokenInfo>("POST", "/tokens", "Issues a token", || post(token)).with::<NewToken>(),
         O::new::<Value>("POST", "/reset", "Everything as at the start, connections left open", || {
             post(reset)
@@ -164,8 +168,8 @@ answers! {
     Changed { changed: usize }
     /// The clock of flows and rules: milliseconds since the start, and whether it stands still.
     ClockInfo { now: u64, stopped: bool }
-    /// A token and how many seconds it lives.
-    NewTokenInfo { token: String, expires_in: u64 }
+    /// A token, how many seconds it lives, and what it is called where tokens are not shown.
+    NewTokenInfo { token: String, expires_in: u64, fingerprint: String }
     /// A switch: what it is now, what it is at the start, what it takes and what it changes.
     SwitchInfo { name: &'static str, value: String, default: &'static str, accepts: String, doc: &'static str }
 }
@@ -343,7 +347,12 @@ async fn token(State(world): State<World>, bytes: Bytes) -> Result<Json<NewToken
     let ttl: Duration =
         parse_span(&ask.ttl).ok_or_else(|| ApiError::bad("`ttl` is no time: write \"1h\" or \"90s\""))?;
     let token = world.authority.issue(&ask.sub, &ask.role.unwrap_or_default(), ttl);
-    Ok(Json(NewTokenInfo { token, expires_in: ttl.as_secs() }))
+    let fingerprint = fingerprint(&token);
+    Ok(Json(NewTokenInfo { token, expires_in: ttl.as_secs(), fingerprint }))
+}
+
+async fn tokens(State(world): State<World>) -> Json<Vec<IssuedToken>> {
+    Json(world.authority.issued())
 }
 
 async fn reset(State(world): State<World>) -> Answer {

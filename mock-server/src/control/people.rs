@@ -1,7 +1,7 @@
 //! Connections and users as wholes: who is there, and sending them away.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,6 +9,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::written;
 use crate::faults::http::HttpFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, When};
@@ -51,9 +52,7 @@ pub(super) async fn users(State(world): State<World>) -> Json<Vec<UserInfo>> {
         let empty = || UserInfo { user: who.sub.clone(), connections: Vec::new(), tokens: Vec::new() };
         let user = users.entry(who.sub.clone()).or_insert_with(empty);
         user.connections.push(connection.id);
-        // A wall clock can show no more than the year 9999.
-        let shown = |end: &SystemTime| *end < SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
-        let expires = who.expires.filter(shown).map(|end| humantime::format_rfc3339_millis(end).to_string());
+        let expires = who.expires.map(written);
         let token = TokenInfo { fingerprint: who.fingerprint, role: who.role, expires };
         if !user.tokens.contains(&token) {
             user.tokens.push(token);

@@ -75,7 +75,7 @@ impl Action {
     pub(crate) fn usual_place(&self) -> When {
         match self {
             Action::Http(_) => When::Upgrade,
-            Action::Tcp(TcpFault::Resume) => When::Now,
+            Action::Tcp(TcpFault::Resume | TcpFault::ClosePort { .. }) => When::Now,
             Action::Protocol(fault) => fault.usual_place(),
             _ => When::Out,
         }

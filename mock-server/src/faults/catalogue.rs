@@ -90,6 +90,8 @@ macro_rules! catalogue {
 
 catalogue! {
     Tcp {
+        "port-closed" "Nothing listens on the port for a while: the system refuses connects, also to the control API."
+            Rule r#"{"action":{"do":"close_port","for":"2s"}}"#;
         "refuse-connection" "Resets the next TCP connection as soon as it is there."
             Rule r#"{"match":{"when":"accept"},"action":{"do":"drop","how":"rst"},"times":1}"#;
         "hang-connection" "Takes the next TCP connection and never says a byte, not even for TLS."

@@ -13,8 +13,12 @@ use super::{Draw, Plan, edit};
 
 /// Nesting that a rule may ask for.
 const DEEPEST: usize = 5_000_000;
+/// The longest time that a message is kept back.
+const LATEST: Duration = Duration::from_secs(3600);
 /// Copies that a rule may ask for.
 const MOST_COPIES: usize = 100_000;
+/// Bytes that all copies of a message may have together.
+const MOST_COPIED: usize = 64 << 20;
 /// Messages of a connection that are remembered for [`MessageFault::Stale`].
 const REMEMBERED: usize = 4;
 /// Bytes of a message that is remembered.
@@ -35,7 +39,7 @@ pub enum MessageFault {
     Empty,
     /// Sends or handles the message more than once.
     Duplicate {
-        /// How often in all, at most 100,000.
+        /// How often in all, below 100,000; of a long message, as often as fits into 64 MiB.
         #[serde(default = "twice")]
         copies: usize,
     },
@@ -189,6 +193,9 @@ impl MessageFault {
         use MessageFault as M;
         match (self, when) {
             (M::Duplicate { copies: 0 | MOST_COPIES.. }, _) => Some("`copies` must be from 1 to 99999"),
+            (M::Delay { by: span } | M::Jitter { up_to: span }, _) if *span > LATEST => {
+                Some("a message is kept back for 1h at most")
+            }
             (M::Deep { levels: DEEPEST.. }, _) => Some("`levels` must be below 5000000"),
             (M::HugeNumber { number, .. }, _) if !is_number(number) => {
                 Some("`number` must be a JSON number, written as a text")
@@ -290,9 +297,11 @@ impl Plan {
         if self.copies > 0 {
             sent.remember(&letter);
         }
-        let mut letters = vec![letter; self.copies];
+        let most = (MOST_COPIED / letter.text.len().max(1)).max(1);
+        let mut letters = vec![letter; self.copies.min(most)];
         letters.extend(before);
-        if self.aside {
+        // One that is kept back already goes out behind this one, so that no rule can keep back more and more.
+        if self.aside && sent.aside.is_empty() {
             sent.aside.append(&mut letters);
         } else if !letters.is_empty() {
             letters.append(&mut sent.aside);
@@ -304,6 +313,40 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn plan(aside: bool, copies: usize) -> Plan {
+        Plan {
+            delay: Duration::ZERO,
+            copies,
+            instead: None,
+            edits: Vec::new(),
+            binary: false,
+            aside,
+            stale: false,
+            end: None,
+            frames: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_rule_that_reorders_everything_swaps_pairs_and_keeps_no_more_than_one() {
+        let (mut sent, plan) = (Sent::default(), plan(true, 1));
+        let mut told = Vec::new();
+        for n in 1..=6 {
+            told.extend(plan.letters(&mut sent, "x", Some("t"), n.to_string()).into_iter().map(|l| l.text));
+            assert!(sent.aside.len() <= 1);
+        }
+        assert_eq!(told, ["2", "1", "4", "3", "6", "5"]);
+    }
+
+    #[test]
+    fn many_copies_of_a_long_message_stay_within_bounds() {
+        let long = "x".repeat(1 << 20);
+        let letters = plan(false, MOST_COPIES - 1).letters(&mut Sent::default(), "x", None, long);
+        assert_eq!(letters.len(), 64);
+        assert_eq!(plan(false, 300).letters(&mut Sent::default(), "x", None, "short".to_owned()).len(), 300);
+    }
 
     #[test]
     fn numbers_are_those_of_json_of_any_size() {

@@ -26,12 +26,16 @@ use crate::faults::http::UpgradePlan;
 use crate::faults::message::MessageFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, RuleInfo, When};
+use crate::faults::tcp::TcpFault;
 use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::sync::Locked;
 use crate::wire::bundle::Wires;
 use crate::wire::io::{Cut, Wire};
 use crate::world::World;
+
+/// Rules that may be in force at the same time.
+const MOST_RULES: usize = 1000;
 
 /// How the end of a connection is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +130,13 @@ impl Faults {
         rule.check()?;
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let mut info = RuleInfo { id, rule, matched: 0, applied: 0 };
+        if let Action::Tcp(TcpFault::ClosePort { span }) = info.rule.action {
+            info.applied = world.ports.close(info.rule.matching.service, span)?;
+            info.matched = info.applied;
+            let span = humantime::format_duration(span);
+            world.console.say("fault", &format!("rule {id} has closed the port for {span}"));
+            return Ok(info);
+        }
         if info.rule.place() == When::Now {
             let concerned = world.connections.which(|c| concerns(&info.rule.matching, c));
             for connection in concerned.iter().take(info.rule.times.map_or(usize::MAX, |n| n as usize)) {
@@ -134,6 +145,8 @@ impl Faults {
                 info.matched += 1;
                 info.applied += 1;
             }
+        } else if self.rules.locked().len() >= MOST_RULES {
+            return Err(format!("{MOST_RULES} rules are in force already: remove some of them first"));
         } else {
             let seed = info.rule.seed.unwrap_or_else(|| world.random(|rng| rng.u64(..)));
             let random = fastrand::Rng::with_seed(seed);

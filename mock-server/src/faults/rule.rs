@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::span;
+use super::tcp::TcpFault;
 use crate::service::Service;
 
 /// Where a rule looks.
@@ -129,6 +130,10 @@ impl Rule {
             && (wanted.nth.is_some() || wanted.after.is_some() || wanted.chance.is_some())
         {
             "`now` is only once: leave `nth`, `after` and `chance` out"
+        } else if matches!(self.action, Action::Tcp(TcpFault::ClosePort { .. }))
+            && (Match { service: None, when: None, ..wanted.clone() }) != Match::default()
+        {
+            "a port as a whole is closed: match it by `service` only"
         } else {
             return Ok(());
         };
@@ -174,7 +179,6 @@ pub(crate) fn unhex(hex: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::tcp::TcpFault;
 
     #[test]
     fn rules_read_and_write_as_documented() {

@@ -20,11 +20,16 @@ pub(crate) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, 
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let odd = |text: &str| D::Error::custom(format!("`{text}` is no time: write \"400ms\" or \"2s\""));
-    match Span::deserialize(from).map_err(|_| odd("this value"))? {
-        Span::Millis(millis) => Ok(Duration::from_millis(millis)),
-        Span::Text(text) => crate::switches::parse_span(&text).ok_or_else(|| odd(&text)),
-    }
+    let text = match Span::deserialize(from) {
+        Ok(Span::Millis(millis)) => millis.to_string(),
+        Ok(Span::Text(text)) => text,
+        Err(_) => {
+            return Err(D::Error::custom("this value is no time: write \"400ms\", \"2s\" or milliseconds"));
+        }
+    };
+    crate::switches::parse_span(&text).ok_or_else(|| {
+        D::Error::custom(format!("`{text}` is no time of at most ten years: write \"400ms\" or \"2s\""))
+    })
 }
 
 /// The same for a span that may be missing.

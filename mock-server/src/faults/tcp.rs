@@ -61,6 +61,7 @@ pub enum TcpFault {
     /// From here on bytes to the client arrive in small pieces.
     Trickle {
         /// Bytes in a piece.
+        #[schemars(range(min = 1))]
         bytes: usize,
         /// The pause after each piece.
         #[serde(with = "span")]
@@ -72,14 +73,25 @@ pub enum TcpFault {
         /// The bytes, two hex digits each.
         hex: String,
     },
+    /// Nothing listens on the port for a while, so that the system itself refuses connects. Connections that are open
+    /// stay. The control API is on that port too, and can't be reached before it is over.
+    ClosePort {
+        /// How long, at most `1h`.
+        #[serde(rename = "for", with = "span")]
+        #[schemars(with = "span::Span")]
+        span: Duration,
+    },
 }
+
+/// The longest time that a port is closed, and that bytes are kept back.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 pub(crate) fn abnormal() -> u16 {
     1011
 }
 
 impl TcpFault {
-    pub(super) const NAMES: &[&str] = &["drop", "stall", "resume", "lag", "trickle", "inject"];
+    pub(super) const NAMES: &[&str] = &["drop", "stall", "resume", "lag", "trickle", "inject", "close_port"];
 
     pub(super) fn misfit(&self, when: When) -> Option<&'static str> {
         match (self, when) {
@@ -93,6 +105,11 @@ impl TcpFault {
             (TcpFault::Drop { .. }, When::Upgrade) => {
                 Some("there is no WebSocket yet at the upgrade: drop it by fin or rst")
             }
+            (TcpFault::Lag { by }, _) if *by > LONGEST => Some("`by` is at most 1h"),
+            (TcpFault::Trickle { bytes: 0, .. }, _) => Some("`bytes` counts from 1"),
+            (TcpFault::ClosePort { span }, _) if *span > LONGEST => Some("`for` is at most 1h"),
+            (TcpFault::ClosePort { .. }, When::Now) => None,
+            (TcpFault::ClosePort { .. }, _) => Some("the port is closed at once: leave `when` out"),
             (TcpFault::Resume, When::Accept | When::Upgrade) => {
                 Some("nothing is stalled yet: use `when` now, or `resume_after` of the stall")
             }
@@ -122,6 +139,7 @@ impl TcpFault {
             TcpFault::Resume => wires.resume(),
             TcpFault::Lag { by } => wires.delay(*by),
             TcpFault::Trickle { bytes, pause } => wires.trickle(*bytes, *pause),
+            TcpFault::ClosePort { .. } => {}
             TcpFault::Inject { hex } => wires.inject(unhex(hex).unwrap_or_default()),
         }
     }

@@ -6,10 +6,10 @@ const ROW = 24;
 const BEATS = new Set(['(ping)', '(pong)', 'ping', 'pong']);
 const WORDS = {
   open: 'open', refused: 'refused', upgraded: 'upgraded', authenticated: 'authenticated', auth_failed: 'token refused', subscribed: 'subscribed', denied: 'denied',
-  unsubscribed: 'unsubscribed', emptied: 'topic empty', ping: 'ping', pong: 'pong', fault: 'fault', close: 'close',
+  unsubscribed: 'unsubscribed', emptied: 'topic empty', ping: 'ping', pong: 'pong', request: 'request', fault: 'fault', close: 'close',
 };
 const CLASSES = {
-  in: 'in', out: 'out', ping: 'beat', pong: 'beat', open: 'life', close: 'life', upgraded: 'life', authenticated: 'topic', subscribed: 'topic', unsubscribed: 'topic',
+  in: 'in', out: 'out', ping: 'beat', pong: 'beat', open: 'life', close: 'life', request: 'life', upgraded: 'life', authenticated: 'topic', subscribed: 'topic', unsubscribed: 'topic',
   emptied: 'topic', refused: 'bad', auth_failed: 'bad', denied: 'bad', fault: 'fault',
 };
 const SAMPLES = {
@@ -239,7 +239,7 @@ function rowOf(entry, before, step, width) {
   const gap = before ? Date.parse(entry.at) - Date.parse(before.at) : 0;
   const name = entry.type ?? WORDS[entry.what] ?? entry.what;
   const colour = isBeat(entry) ? 'beat' : (CLASSES[entry.what] ?? 'life');
-  const label = [clock(entry.at), entry.service, `connection ${entry.connection}`, words[way(entry)], name, entry.topic, entry.detail].filter(Boolean).join(', ');
+  const label = [clock(entry.at), entry.service, entry.connection > 0 && `connection ${entry.connection}`, words[way(entry)], name, entry.topic, entry.detail].filter(Boolean).join(', ');
   const time = clock(entry.at);
   const kind = make('span', { class: 'kind' }, name);
   if (entry.topic) kind.append(' ', make('i', {}, entry.topic));
@@ -270,12 +270,12 @@ function chartOf(entry, step, width) {
   const end = x(entry.lane) - 3 - 3 * String(entry.connection).length;
   const tip = (at, to) => draw('path', { class: 'tip', d: `M${at} ${mid}l${-6 * to} -3.5v7z` });
   if (way(entry) === 'life') {
-    if (entry.what === 'open' || entry.what === 'close' || entry.what === 'refused')
+    if (['open', 'close', 'refused', 'request'].includes(entry.what))
       svg.append(draw('line', { class: 'arrow', x1: server, x2: end, y1: mid, y2: mid, 'stroke-dasharray': '2 3' }));
     svg.append(draw('circle', { class: 'tip', cx: server, cy: mid, r: 3 }));
   } else if (way(entry) === 'in') svg.append(draw('line', { class: 'arrow', x1: server + 5, x2: end, y1: mid, y2: mid }), tip(server + 1, -1));
   else svg.append(draw('line', { class: 'arrow', x1: server, x2: end - 5, y1: mid, y2: mid }), tip(end, 1));
-  svg.append(draw('text', { x: x(entry.lane), y: mid + 3.5 }, entry.connection));
+  svg.append(draw('text', { x: x(entry.lane), y: mid + 3.5 }, entry.connection || '·')); // 0 is none
   return svg;
 }
 
@@ -612,10 +612,8 @@ document.addEventListener('keydown', (event) => {
 
 // ---- begin
 
-for (const service of Object.keys(SAMPLES)) {
-  filter.service.append(make('option', { value: service }, service));
-  emit.service.append(make('option', { value: service }, service));
-}
+for (const service of Object.keys(SAMPLES)) emit.service.append(make('option', { value: service }, service));
+for (const service of [...Object.keys(SAMPLES), 'echo']) filter.service.append(make('option', { value: service }, service));
 sample();
 $('address').textContent = location.origin;
 let heardMissed = 0;

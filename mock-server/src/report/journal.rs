@@ -52,6 +52,9 @@ pub enum Happening {
     Ping,
     /// A WebSocket pong from the client.
     Pong,
+    /// A plain HTTP request of REST or long-polling was answered: `type` has its method, `code` the status, `detail`
+    /// address, body and answer.
+    Request,
     /// A fault was applied; `detail` says which, `rule` by which rule.
     Fault,
     /// The connection is over; `detail` has code and reason, `by` says who ended it.
@@ -86,6 +89,7 @@ pub(crate) enum Fact<'a> {
     Out { kind: &'a str, topic: Option<&'a str>, text: &'a str },
     Ping,
     Pong,
+    Request { method: &'a str, status: u16, text: &'a str },
     Fault { rule: u64, action: &'a str },
     Close(&'a Ending),
 }
@@ -141,7 +145,7 @@ pub struct Entry {
     pub what: Happening,
     /// On which service.
     pub service: Service,
-    /// The connection's number.
+    /// The connection's number; 0 for a request that belongs to none.
     pub connection: u64,
     /// The connection's number on its service alone, counted from 1.
     pub number: u64,
@@ -154,13 +158,12 @@ pub struct Entry {
     /// The topic concerned, cut at 1 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// A frame's text as on the wire, without the values of fields `token`, cut at 64 KiB; for the rest, what there is
-    /// to say.
+    /// A frame's text as on the wire, without tokens and passwords, cut at 64 KiB; for the rest, what there is to say.
     pub detail: String,
     /// How many bytes `detail` would have, where it is cut. On the wire nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_from: Option<usize>,
-    /// The code of the close frame.
+    /// The code of the close frame, or the status of an HTTP answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Who ended the connection.
@@ -191,6 +194,7 @@ impl Entry {
             Fact::Out { kind, topic, text } => (H::Out, Some(kind), topic, text),
             Fact::Ping => (H::Ping, None, None, ""),
             Fact::Pong => (H::Pong, None, None, ""),
+            Fact::Request { method, text, .. } => (H::Request, Some(method), None, text),
             Fact::Fault { action, .. } => (H::Fault, None, None, action),
             Fact::Close(ending) => (H::Close, None, None, ending.detail.as_str()),
         };
@@ -199,6 +203,7 @@ impl Entry {
             Fact::Authenticated { token: by_it, .. } => token = Some(by_it.to_owned()),
             Fact::AuthFailed { token: shown, .. } => token = shown.map(str::to_owned),
             Fact::Fault { rule: number, .. } => rule = Some(number),
+            Fact::Request { status, .. } => code = Some(status),
             Fact::Close(ending) => (code, by) = (ending.code, Some(ending.by)),
             _ => {}
         }
@@ -212,7 +217,10 @@ impl Entry {
             user,
             kind: kind.map(|kind| cut(kind, MOST_NAME)),
             topic: topic.map(|topic| cut(topic, MOST_NAME)),
-            detail: if what == H::In { cut(&blot(detail), MOST_TEXT) } else { cut(detail, MOST_TEXT) },
+            detail: match what {
+                H::In | H::Request => cut(&blot(detail), MOST_TEXT),
+                _ => cut(detail, MOST_TEXT),
+            },
             cut_from: (detail.len() > MOST_TEXT).then_some(detail.len()),
             code,
             by,
@@ -236,13 +244,14 @@ impl Entry {
     }
 }
 
-/// The text without the value of any field `token`.
+/// The text without the values of fields that hold secrets.
 fn blot(text: &str) -> Cow<'_, str> {
-    const FIELD: &str = "\"token\"";
+    const FIELDS: [&str; 3] = ["\"token\"", "\"access_token\"", "\"password\""];
+    let next = |text: &str| FIELDS.iter().filter_map(|field| Some(text.find(field)? + field.len())).min();
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find(FIELD) {
-        let (before, after) = rest.split_at(at + FIELD.len());
+    while let Some(end) = next(rest) {
+        let (before, after) = rest.split_at(end);
         out.push_str(before);
         rest = after;
         let value =
@@ -260,7 +269,8 @@ fn blot(text: &str) -> Cow<'_, str> {
     if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
 }
 
-fn cut(text: &str, most: usize) -> String {
+/// The text, cut at so many bytes or a little before.
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let end = (0..=text.len().min(most)).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     text[..end].to_owned()
 }
@@ -441,6 +451,8 @@ mod tests {
         assert_eq!(blot(said), r#"{"action":"authenticate","payload":{"token":"…","x":1}}"#);
         assert_eq!(blot(r#"40{"token":"abc"}"#), r#"40{"token":"…"}"#);
         assert_eq!(blot(r#"{"token":"never ends"#), r#"{"token":"…"#);
+        let login = r#"{"password":"secret","x":{"access_token":"abc"}}"#;
+        assert_eq!(blot(login), r#"{"password":"…","x":{"access_token":"…"}}"#);
         assert_eq!(blot(r#"{"token":7,"a":"token"}"#), r#"{"token":7,"a":"token"}"#);
     }
 

@@ -129,8 +129,9 @@ impl Judge {
 
     /// Looks at the next entry.
     pub(super) fn see(&mut self, entry: &Entry, thresholds: &Thresholds) {
-        if entry.service == Service::Echo {
-            return; // whoever tests a protocol breaks it on purpose
+        // Whoever tests a protocol breaks it on purpose; a request belongs to no connection.
+        if entry.service == Service::Echo || entry.what == Happening::Request {
+            return;
         }
         let mut line = self
             .lines
@@ -208,7 +209,7 @@ impl Judge {
                 self.closed(line, entry, thresholds);
                 return true;
             }
-            Happening::Upgraded | Happening::Emptied => {}
+            Happening::Upgraded | Happening::Emptied | Happening::Request => {}
         }
         false
     }

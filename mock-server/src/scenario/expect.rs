@@ -33,7 +33,7 @@ pub(crate) struct Facts {
     /// A frame's message type or event name; packets that are no events have a name in parentheses.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// The code of the close frame.
+    /// The code of the close frame, or the status of an HTTP answer.
     code: Option<u16>,
     /// Who ended the connection.
     by: Option<By>,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::expect::Watch;
 use super::file::{Act, Scenario};
 use crate::faults::rule::RuleInfo;
-use crate::report::journal::Entry;
+use crate::report::journal::{Entry, Happening};
 use crate::report::junit::{Case, Failure, Suite};
 use crate::server::MockServer;
 
@@ -30,7 +30,17 @@ impl MockServer {
         if let Err(why) = self.prepare(scenario) {
             return alone(name, PLAYED, why);
         }
-        let Ok(mut entries) = tokio::time::timeout(patience, follower.next()).await else {
+        let came = async {
+            // A login or a look at REST is no client of the realtime service yet.
+            loop {
+                let mut entries = follower.next().await;
+                let begun = entries.iter().position(|entry| entry.what != Happening::Request);
+                if let Some(begun) = begun {
+                    return entries.split_off(begun);
+                }
+            }
+        };
+        let Ok(mut entries) = tokio::time::timeout(patience, came).await else {
             let patience = humantime::format_duration(patience);
             let why = format!(
                 "no client came within {patience}: look at its URL and its port, or wait longer (--timeout)"

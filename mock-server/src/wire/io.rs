@@ -21,6 +21,8 @@ use crate::sync::Locked;
 
 /// Bytes a wire keeps back before its writer has to wait.
 const OUTBOX_LIMIT: usize = 1 << 20;
+/// Injected bytes that may wait.
+const INJECTED_LIMIT: usize = 16 << 20;
 /// Held connections kept open after the server gave them up.
 const PARKED_LIMIT: usize = 1024;
 
@@ -158,10 +160,16 @@ impl Wire {
         self.change(|state| state.trickle = Some((size.max(1), pause)));
     }
 
-    /// Sends bytes that no protocol wrote, after all that was written before.
+    /// Sends bytes that no protocol wrote, after all that was written before. On a connection that takes none, those
+    /// beyond 16 MiB are left out.
     pub(crate) fn inject(&self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
-        self.change(|state| state.injected.push_back(bytes));
+        self.change(|state| {
+            let waiting: usize = state.injected.iter().map(Bytes::len).sum();
+            if waiting + bytes.len() <= INJECTED_LIMIT {
+                state.injected.push_back(bytes);
+            }
+        });
     }
 }
 

@@ -15,6 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -143,18 +145,84 @@ fn read(files: &TlsFiles) -> Result<Identity, OptionsError> {
     Ok((chain, key))
 }
 
+/// A listening port from outside: it can be closed for a while.
+#[derive(Debug)]
+pub(crate) struct Port(watch::Sender<Instant>);
+
+/// The same from inside.
+#[derive(Debug)]
+pub(crate) struct Shutter(watch::Receiver<Instant>);
+
+impl Port {
+    /// One that is open.
+    pub(crate) fn new() -> (Self, Shutter) {
+        let (port, shutter) = watch::channel(Instant::now());
+        (Self(port), Shutter(shutter))
+    }
+
+    /// Nothing listens any more until this instant; one that has passed opens it again.
+    pub(crate) fn close(&self, until: Instant) {
+        self.0.send_replace(until);
+    }
+}
+
+impl Shutter {
+    /// Waits until the port shall be closed.
+    async fn closed(&mut self) {
+        if self.0.wait_for(|until| *until > Instant::now()).await.is_err() {
+            std::future::pending().await // nobody can close it any more
+        }
+    }
+
+    /// Waits until the port shall be open again, and listens.
+    async fn reopen(&mut self, address: SocketAddr) -> TcpListener {
+        loop {
+            let until = *self.0.borrow_and_update();
+            if until > Instant::now() {
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    Ok(()) = self.0.changed() => {}
+                }
+                continue;
+            }
+            match TcpListener::bind(address).await {
+                Ok(listener) => return listener,
+                Err(error) => {
+                    tracing::warn!(%error, "the port cannot be opened again yet");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
 /// Accepts connections until the shutdown.
-pub(crate) async fn serve(ground: Ground, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+pub(crate) async fn serve(
+    ground: Ground,
+    mut listener: TcpListener,
+    mut shutter: Shutter,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+) {
+    let Ok(address) = listener.local_addr() else { return };
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept() => Some(accepted),
+            () = shutter.closed() => None,
             () = ground.shutdown.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
+            None => {
+                drop(listener);
+                listener = tokio::select! {
+                    listener = shutter.reopen(address) => listener,
+                    () = ground.shutdown.cancelled() => return,
+                };
+            }
+            Some(Ok((stream, _))) => {
                 ground.tasks.spawn(connection(ground.clone(), stream, tls.clone(), router.clone()));
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await; // out of file descriptors, mostly
             }

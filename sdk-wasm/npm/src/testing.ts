@@ -13,7 +13,7 @@ export type Service = 'charisma' | 'therapybridge' | 'saga' | 'docproc' | 'devco
 /** What an entry of the journal tells. */
 export type Happening =
   | 'open' | 'refused' | 'upgraded' | 'authenticated' | 'auth_failed' | 'subscribed' | 'denied' | 'unsubscribed' | 'emptied'
-  | 'in' | 'out' | 'ping' | 'pong' | 'fault' | 'close';
+  | 'in' | 'out' | 'ping' | 'pong' | 'request' | 'fault' | 'close';
 
 /** One line of the journal. */
 export interface Entry {
@@ -23,7 +23,7 @@ export interface Entry {
   at: string;
   what: Happening;
   service: Service;
-  /** The connection's number. */
+  /** The connection's number; 0 for a request that belongs to none. */
   connection: number;
   /** The connection's number on its service alone, counted from 1. */
   number: number;
@@ -34,7 +34,7 @@ export interface Entry {
   /** A frame's text; for the rest, what there is to say. */
   detail: string;
   cut_from?: number;
-  /** The code of the close frame. */
+  /** The code of the close frame, or the status of an HTTP answer. */
   code?: number;
   /** Who ended the connection. */
   by?: 'client' | 'server' | 'loss';
@@ -130,6 +130,19 @@ export interface UserInfo {
   user: string;
   connections: number[];
   tokens: { fingerprint: string; role: string; expires?: string }[];
+}
+
+/** A token that was issued, without the token itself. */
+export interface IssuedToken {
+  /** Tells two tokens apart without showing them; the journal has it too. */
+  fingerprint: string;
+  sub: string;
+  role?: string;
+  /** ISO 8601, as is `expires`. */
+  issued: string;
+  expires: string;
+  /** Whether a fault or a kick has ended it. */
+  revoked: boolean;
 }
 
 /** Why a call failed: the message says what was asked, what was answered and what to change. */
@@ -237,6 +250,11 @@ export class Control {
   /** The topics known so far. */
   topics(options: CallOptions = {}): Promise<TopicInfo[]> {
     return this.#get('topics', {}, options.signal);
+  }
+
+  /** The last 1,024 tokens issued, without themselves, the oldest first. */
+  tokens(options: CallOptions = {}): Promise<IssuedToken[]> {
+    return this.#get('tokens', {}, options.signal);
   }
 
   /** The users with open connections. */

@@ -60,6 +60,29 @@ def test_fault(mock, name):
 # TCP
 
 
+@sees("port-closed")
+def _(mock, name):
+    with Talk(mock, "charisma") as talk:
+        begun = time.monotonic()
+        put(mock, name)
+        while True:
+            try:
+                Raw(mock).close()
+            except ConnectionRefusedError:
+                break
+            assert time.monotonic() - begun < 2, "it was never closed"
+        # What is open stays, and others come back when the time is over.
+        talk.ws.send('{"action":"unsubscribe","payload":{"sessionId":"quiet-1"}}')
+        assert talk.next()[0] == "unsubscribed"
+        while True:
+            try:
+                Raw(mock).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        assert time.monotonic() - begun >= 1.9
+
+
 @sees("refuse-connection")
 def _(mock, name):
     put(mock, name)

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{OriginalUri, Query, Request, State};
 use axum::http::header::{CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -30,6 +30,7 @@ use crate::auth;
 use crate::connection::{Command, Connection};
 use crate::http::ApiError;
 use crate::report::journal::Fact;
+use crate::requests::{Whose, read_body};
 use crate::service::Service;
 use crate::switches::Switch;
 use crate::sync::Locked;
@@ -151,11 +152,29 @@ async fn enter(
     };
     let asked = Query::try_from_uri(&uri).map(|Query(asked)| asked).unwrap_or_default();
     let visit = Visit { kind, world, path: uri.path().to_owned(), wire, asked };
-    let answer = match visit.asked.sid.clone() {
-        Some(sid) => visit.go_on(&sid, request).await,
-        None => visit.begin(request).await,
+    let known =
+        visit.asked.sid.as_ref().and_then(|sid| visit.world.services.sessions.find(kind.service, sid));
+    let (on, answer) = match (known, &visit.asked.sid) {
+        (Some(handle), _) => {
+            let on = handle.on.clone();
+            (on.clone(), visit.go_on(&on, Some(handle), request).await)
+        }
+        // What belongs to no session gets a number, too, so that its refusal can be recorded.
+        (None, sid) => {
+            let is_lost = sid.is_some();
+            let (on, commands) =
+                visit.world.connections.number(kind.service, &visit.path, visit.wire.clone());
+            let answer = if is_lost {
+                visit.go_on(&on, None, request).await
+            } else {
+                visit.begin(&on, commands, request).await
+            };
+            (on, answer)
+        }
     };
-    answer.unwrap_or_else(|response| response)
+    let mut response = answer.unwrap_or_else(|response| response);
+    response.extensions_mut().insert(Whose::from(&*on));
+    response
 }
 
 /// One HTTP request to the engine.
@@ -169,10 +188,14 @@ struct Visit {
 
 impl Visit {
     /// A request without a session id begins a session.
-    async fn begin(self, mut request: Request) -> Result<Response, Response> {
-        let (on, commands) = self.world.connections.number(self.kind.service, &self.path, self.wire.clone());
-        ws::admit(&self.world, &on, &self.asked.transport, request.headers()).await?;
-        let refuse = |refusal| self.refuse(&on, refusal);
+    async fn begin(
+        self,
+        on: &Arc<Connection>,
+        commands: mpsc::Receiver<Command>,
+        mut request: Request,
+    ) -> Result<Response, Response> {
+        ws::admit(&self.world, on, &self.asked.transport, request.headers()).await?;
+        let refuse = |refusal| self.refuse(on, refusal);
         let websocket = match self.asked.transport.as_str() {
             "websocket" => true,
             "polling" => false,
@@ -189,15 +212,14 @@ impl Visit {
         }
         let greeting = self.greeting(request.headers());
         if !websocket {
-            self.wire_left(&on);
-            let handle =
-                self.open(&on, commands, greeting, async { Some(Line::Polling(Polling::default())) });
+            self.wire_left(on);
+            let handle = self.open(on, commands, greeting, async { Some(Line::Polling(Polling::default())) });
             return self.poll(&handle).await;
         }
         let Ok(opening) = Opening::read(&mut request) else { return Err(refuse(Refusal::BadRequest)) };
         let (response, upgrade) = opening.accept();
         let limit = self.kind.settings(&self.world).max_payload;
-        self.open(&on, commands, greeting, async move {
+        self.open(on, commands, greeting, async move {
             let upgraded = upgrade.await.ok()?;
             Some(Line::WebSocket(Box::new(ws::open(upgraded, Some(limit)).await)))
         });
@@ -243,14 +265,13 @@ impl Visit {
     }
 
     /// A request with a session id: a GET or POST of polling, or the WebSocket that takes over from it.
-    async fn go_on(self, sid: &str, mut request: Request) -> Result<Response, Response> {
-        let known = self.world.services.sessions.find(self.kind.service, sid);
-        let on = known.as_ref().map(|handle| handle.on.clone());
-        // A request that belongs to no session gets a number, so that its refusal can be recorded.
-        let on = on.unwrap_or_else(|| {
-            self.world.connections.number(self.kind.service, &self.path, self.wire.clone()).0
-        });
-        let refuse = |refusal| self.refuse(&on, refusal);
+    async fn go_on(
+        self,
+        on: &Connection,
+        known: Option<Handle>,
+        mut request: Request,
+    ) -> Result<Response, Response> {
+        let refuse = |refusal| self.refuse(on, refusal);
         if self.asked.version != "4" {
             return Err(refuse(Refusal::Version));
         }
@@ -260,15 +281,15 @@ impl Visit {
         let Some(handle) = known else { return Err(refuse(Refusal::UnknownSession)) };
         match (self.asked.transport.as_str(), request.method()) {
             ("polling", &Method::GET) => {
-                self.let_pass(&on, "(poll)", request.headers()).await?;
+                self.let_pass(on, "(poll)", request.headers()).await?;
                 self.poll(&handle).await
             }
             ("polling", &Method::POST) => {
-                self.let_pass(&on, "(post)", request.headers()).await?;
+                self.let_pass(on, "(post)", request.headers()).await?;
                 self.post(&handle, request.into_body()).await
             }
             ("websocket", &Method::GET) => {
-                ws::admit(&self.world, &on, "websocket", request.headers()).await?;
+                ws::admit(&self.world, on, "websocket", request.headers()).await?;
                 let Ok(opening) = Opening::read(&mut request) else {
                     return Err(refuse(Refusal::BadRequest));
                 };
@@ -309,10 +330,12 @@ impl Visit {
             return Err(self.refuse(&handle.on, Refusal::BadRequest));
         };
         let limit = self.kind.settings(&self.world).max_payload;
-        let Ok(bytes) = to_bytes(body, limit).await else {
-            let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "the payload is larger than maxPayload");
-            return Err(ws::refuse(&self.world, &handle.on, error));
-        };
+        let bytes = read_body(body, limit).await.map_err(|error| {
+            let too_large = error.status == StatusCode::PAYLOAD_TOO_LARGE;
+            let text =
+                if too_large { "the payload is larger than maxPayload".to_owned() } else { error.text };
+            ws::refuse(&self.world, &handle.on, ApiError::new(error.status, text))
+        })?;
         let items = std::str::from_utf8(&bytes).ok().and_then(|body| packet::from_payload(body).ok());
         let Some(items) = items else {
             let _ = handle.asks.send(Ask::Protest("a payload that is not text")).await;
