@@ -183,7 +183,9 @@ impl Authority {
     pub fn issued(&self) -> Vec<IssuedToken> {
         let revoked = self.revoked.locked().clone();
         let mut issued: Vec<_> = self.issued.locked().iter().cloned().collect();
-        issued.iter_mut().for_each(|token| token.revoked = revoked.contains(&token.fingerprint));
+        for token in &mut issued {
+            token.revoked = revoked.contains(&token.fingerprint);
+        }
         issued
     }
 

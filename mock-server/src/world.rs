@@ -49,7 +49,9 @@ impl Ports {
                 "{service} has no port of its own without --dev-ports: leave `service` out to close the one port there is"
             )),
             (count, _) => {
-                meant.iter().for_each(|(_, port)| port.close(Instant::now() + span));
+                for (_, port) in meant {
+                    port.close(Instant::now() + span);
+                }
                 Ok(count as u64)
             }
         }

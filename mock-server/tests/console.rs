@@ -1,6 +1,8 @@
 //! Standard output of the program itself: who does not read it must not hold up the server.
 #![cfg(unix)]
 
+mod process;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -54,14 +56,13 @@ impl Program {
 
     /// Ends it and answers what it had still to say.
     fn end(mut self, read_first: bool) -> String {
-        let stop = || Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         let mut rest = String::new();
         if read_first {
-            assert!(stop().success());
+            process::stop(&self.child);
             self.out.read_to_string(&mut rest).unwrap();
             assert!(self.child.wait().unwrap().success());
         } else {
-            assert!(stop().success());
+            process::stop(&self.child);
             assert!(self.child.wait().unwrap().success());
             self.out.read_to_string(&mut rest).unwrap();
         }

@@ -1,6 +1,7 @@
 //! The server around the services: control API, cross-origin rules, TLS, ports, shutdown, the binary.
 
 mod common;
+mod process;
 mod sio;
 
 use std::io::{BufRead, BufReader};
@@ -356,7 +357,6 @@ fn the_binary_says_what_it_serves_and_ends_on_a_signal() {
         let token = detail.split("--token ").nth(1).unwrap();
         assert_eq!(judge.judge(token).unwrap().role, role, "{service}");
     }
-    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    process::stop(&child);
     assert!(child.wait().unwrap().success());
 }

@@ -2,6 +2,7 @@
 //! does everything right.
 
 mod common;
+mod process;
 mod sio;
 
 use std::process::{Command, Stdio};
@@ -467,7 +468,7 @@ async fn the_exit_code_follows_the_verdicts_that_were_asked_for() {
         let mut client = Client::open(&format!("{}?token={}", word("at"), word("token"))).await;
         client.text("nonsense").await;
         client.until("/type", "session_error").await;
-        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        process::stop(&child);
         let said = loop {
             let line = next();
             if line["event"] == "report" {

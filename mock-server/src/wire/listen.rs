@@ -170,7 +170,7 @@ impl Shutter {
     /// Waits until the port shall be closed.
     async fn closed(&mut self) {
         if self.0.wait_for(|until| *until > Instant::now()).await.is_err() {
-            std::future::pending().await // nobody can close it any more
+            std::future::pending::<()>().await; // nobody can close it any more
         }
     }
 
