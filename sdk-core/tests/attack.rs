@@ -416,6 +416,7 @@ impl Dice {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "half of them are names")]
 fn no_frame_at_any_moment_makes_it_panic_or_loop() {
     const NAMES: &[&str] = &[
         "authenticated",

@@ -8,6 +8,7 @@ mod scenarios {
     mod backoff;
     mod commands;
     mod happy;
+    mod hostile;
     mod interviews;
     mod liveness;
     mod pool;

@@ -160,7 +160,12 @@ impl<P: Platform> Driver<P> {
                 Poll::Pending => return Turn::Quiet,
                 Poll::Ready(incoming) => incoming,
             };
-            let core = core.get_or_insert_with(|| shared.lock());
+            let core = core.get_or_insert_with(|| {
+                let mut core = shared.lock();
+                // What happened before, that the socket is open say, is told before what it brings.
+                core.drain(shared, None);
+                core
+            });
             match incoming {
                 Incoming::Text(text) => self.text(core, id, text.as_ref(), now),
                 Incoming::Binary(len) => core.machine.handle(now, Input::Binary(id, len)),
@@ -195,7 +200,9 @@ impl<P: Platform> Driver<P> {
         let verdict = core.machine.frame(now, socket, text.len(), frame.head, &envelope);
         let id = FrameId(self.frames);
         self.frames = self.frames.wrapping_add(1);
-        tracing::trace!(target: "steadfast", socket = socket.0, name = envelope.name, topic = envelope.topic, bytes = text.len(), "frame");
+        // The server chose both words.
+        let word = |word: &str| core.machine.redact(word);
+        tracing::trace!(target: "steadfast", socket = socket.0, name = word(envelope.name), topic = envelope.topic.map(word), bytes = text.len(), "frame");
         let needed = Verdict::DELIVER | Verdict::HOLD | Verdict::SNAPSHOT | Verdict::POLL;
         if verdict.0 & needed == 0 {
             return;

@@ -188,7 +188,8 @@ impl Machine {
         }
         self.dirty = true;
         if link.next.as_ref().is_some_and(|conn| conn.socket == socket) {
-            return self.swap(id);
+            self.swap(id);
+            return self.catch_up_with_token();
         }
         let down = link.down_since.take().map_or(0, |since| now - since);
         let tries = link.backoff.tries;
@@ -200,6 +201,14 @@ impl Machine {
             self.confirmed(&topic, socket);
         }
         self.pool_follows(id);
+        self.catch_up_with_token();
+    }
+
+    /// The app has set another token while this connection was on its way.
+    fn catch_up_with_token(&mut self) {
+        if self.tokens.pushed {
+            self.apply_new_token(false);
+        }
     }
 
     /// The replacement is ready: it takes over, the old one stays for its last answers.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Machine;
 use super::link::ready_at;
 use super::link::{Awaiting, Rest, Stage};
+use super::throttle::Priority;
 use super::tokens::Flight;
 use super::topics::Wire;
 use super::verdict::{Meaning, Ruling};
@@ -187,7 +188,9 @@ impl Machine {
                     continue;
                 }
                 if self.profile.auth_in_band {
-                    self.authenticate_in_band(id);
+                    if let Some(conn) = link.ready() {
+                        conn.auth_due = true;
+                    }
                     self.tokens.pushed = false;
                 } else {
                     self.replace(id, false);
@@ -220,11 +223,28 @@ impl Machine {
         }
     }
 
+    /// Sends new tokens in-band: one at a time, as the budget allows. However many came meanwhile, the newest counts.
+    pub(super) fn sync_authentication(&mut self) {
+        for id in self.link_ids() {
+            if self.authentication_due(id).is_some_and(|at| at <= self.now.mono) {
+                self.authenticate_in_band(id);
+            }
+        }
+    }
+
+    /// When a new token may be sent in-band on this link, if one is to be.
+    pub(super) fn authentication_due(&self, id: u32) -> Option<u64> {
+        let conn = self.links.get(&id)?.live.as_ref().filter(|conn| conn.is_ready() && conn.auth_due)?;
+        let asked = conn.awaited.iter().any(|awaited| awaited.what == Awaiting::Authenticate);
+        (!asked).then(|| self.budget_at(id, Priority::High))
+    }
+
     pub(super) fn authenticate_in_band(&mut self, id: u32) {
         let Some(token) = self.tokens.current.clone() else { return };
         let socket = match ready_at(&mut self.links, id) {
             Some(conn) => {
                 conn.token = Some(token.clone());
+                conn.auth_due = false;
                 conn.socket
             }
             None => return,

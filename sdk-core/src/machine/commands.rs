@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::link::ready_at;
 use super::link::{Awaited, Awaiting, Link, Rest, conn_at};
-use super::requests::{expectation, ids_of, is_rest, outgoing, request_bytes};
+use super::requests::{BETWEEN_IDS, expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
 use super::topics::Wire;
@@ -352,7 +352,8 @@ impl Machine {
         retryable: bool,
         sent: Sent,
     ) {
-        let message = self.redact(message);
+        let message = self.said(message);
+        let code = code.map(|code| self.word(&code));
         self.out.push_back(Output::Done(id, Err(CommandError { kind, code, message, retryable, sent })));
     }
 
@@ -396,7 +397,7 @@ impl Machine {
         let fits = self.queue.len() < self.config.limits.queue_entries;
         if (ask == Ask::Resume && fits) || resends {
             // The protocol makes it safe to say this twice, so it waits for the next connection.
-            let request = match cut(&key, " ") {
+            let request = match cut(&key, BETWEEN_IDS) {
                 Some((session, question)) if resends => Request::SubmitAnswer {
                     session_id: session.into(),
                     question_id: question.into(),
@@ -453,7 +454,8 @@ impl Machine {
     /// An answer was not taken: the interview waits for one again, with the question that it has. Not if another answer
     /// is still being evaluated.
     pub(super) fn answer_refused(&mut self, key: &str) {
-        let of = |key: &str, name: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+        let of =
+            |key: &str, name: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with(BETWEEN_IDS));
         let Some((name, topic)) =
             self.topics.iter_mut().find(|(name, topic)| topic.interview.is_some() && of(key, name))
         else {

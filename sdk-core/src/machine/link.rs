@@ -88,6 +88,21 @@ pub(super) enum Awaiting {
     Ping,
 }
 
+impl Awaiting {
+    /// Whether a reply of this kind, about this topic, can be the answer, whatever number it repeats.
+    pub(super) fn is_answered_by(&self, reply: Ask, about: Option<&str>) -> bool {
+        match self {
+            Self::Subscribe { topic, .. } => {
+                matches!(reply, Ask::Subscribe | Ask::Resume) && about.is_none_or(|about| about == topic)
+            }
+            Self::Unsubscribe { .. } => reply == Ask::Unsubscribe,
+            Self::Command { ask, .. } => reply == *ask,
+            Self::Authenticate => reply == Ask::Authenticate,
+            Self::Ping => reply == Ask::Ping,
+        }
+    }
+}
+
 /// One connection, from the wish to its end.
 #[derive(Debug)]
 pub(super) struct Conn {
@@ -109,6 +124,8 @@ pub(super) struct Conn {
     pub probe: Option<u64>,
     /// When the next ping of ours is due.
     pub ping_due: Option<u64>,
+    /// There is a newer token that is to be sent in-band.
+    pub auth_due: bool,
     pub throttle: Throttle,
     pub said_out_of_range: bool,
     pub said_shutdown: bool,
@@ -139,6 +156,7 @@ impl Conn {
             awaited: Vec::new(),
             probe: None,
             ping_due: None,
+            auth_due: false,
             throttle: Throttle::default(),
             said_out_of_range: false,
             said_shutdown: false,

@@ -131,6 +131,7 @@ impl Machine {
 
     /// What a dead connection leaves behind: outcomes for its questions, topics to be asked again.
     pub(super) fn bury(&mut self, conn: Box<Conn>, too_large: bool) {
+        self.tokens.remember(conn.token);
         for topic in self.topics.values_mut() {
             topic.lost(conn.socket, conn.heard_unix);
         }

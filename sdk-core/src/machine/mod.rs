@@ -312,6 +312,7 @@ impl Machine {
             self.expire();
             self.sync_links();
             self.sync_tokens();
+            self.sync_authentication();
             self.sync_topics();
             self.sync_commands();
             if !self.dirty {
@@ -417,15 +418,15 @@ impl Machine {
     }
 
     fn notice(&mut self, kind: NoticeKind, text: impl Into<String>) {
-        let text = self.redact(&text.into());
+        let text = self.said(&text.into());
         self.event(Event::Notice { kind, text });
     }
 
     fn why(&self, ruling: &verdict::Ruling) -> Why {
         Why {
             kind: ruling.kind,
-            text: self.redact(&ruling.text),
-            code: ruling.code.clone(),
+            text: self.said(&ruling.text),
+            code: ruling.code.as_deref().map(|code| self.word(code)),
             since: self.now.unix,
             help: ruling.help,
         }

@@ -3,14 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::redact::{MAX_TEXT, beginning};
 use super::topics::Topic;
 use crate::config::Service;
 use crate::dialect::{End, Update};
 use crate::envelope::{Envelope, Kind, Stage, Verdict};
 use crate::snapshot::{Item, Phase};
 
-/// How many bytes of a text a picture keeps; the message that brought it has all of it. [rules §2.13.2]
-const MAX_TEXT: usize = 4096;
 /// Something with a longer id is no item of a picture.
 const MAX_ID: usize = 256;
 
@@ -266,9 +265,9 @@ impl Item {
 fn set_text(slot: &mut Option<String>, text: &str) {
     let slot = slot.get_or_insert_with(String::new);
     slot.clear();
-    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    slot.push_str(text.get(..end).unwrap_or_default());
-    if end < text.len() {
+    let kept = beginning(text, MAX_TEXT);
+    slot.push_str(kept);
+    if kept.len() < text.len() {
         slot.push('…');
     }
 }

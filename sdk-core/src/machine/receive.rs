@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::link::conn_at;
 use super::link::{Awaited, Awaiting, Stage};
+use super::requests::BETWEEN_IDS;
 use super::topics::{Completion, Wire};
 use super::verdict::{Meaning, Ruling};
 use super::write::request_number;
@@ -176,7 +177,10 @@ impl Machine {
             }
             PacketType::Ping { .. } => self.write(socket, String::from("3")),
             PacketType::Connect => {
-                conn.id = envelope.handshake.map(|shake| shake.sid.into());
+                let name = envelope.handshake.map(|shake| self.word(shake.sid));
+                if let Some(conn) = conn_at(&mut self.links, id, socket) {
+                    conn.id = name;
+                }
                 self.accepted(id, socket);
             }
             PacketType::ConnectError => {
@@ -386,7 +390,15 @@ impl Machine {
         update: Option<&Update>,
         envelope: &Envelope<'_>,
     ) -> u32 {
-        let request = envelope.request.and_then(request_number);
+        let mut request = envelope.request.and_then(request_number);
+        // A server that confuses its questions must not take one from us that still waits.
+        if let Some(conn) = conn_at(&mut self.links, id, socket)
+            && conn.awaited.iter().any(|awaited| {
+                request == Some(awaited.request) && !awaited.what.is_answered_by(ask, envelope.topic)
+            })
+        {
+            request = None;
+        }
         let key = answer_key(ask, envelope);
         let awaited = self.take_awaited(id, socket, request, |what| match what {
             Awaiting::Subscribe { topic, .. } => ask == Ask::Subscribe && envelope.topic == Some(topic),
@@ -477,7 +489,7 @@ fn answer_key(ask: Ask, envelope: &Envelope<'_>) -> String {
     let topic = envelope.topic.unwrap_or_default();
     match ask {
         Ask::Start => envelope.item.unwrap_or_default().into(),
-        Ask::Answer => text![topic, " ", envelope.question.unwrap_or_default()],
+        Ask::Answer => text![topic, BETWEEN_IDS, envelope.question.unwrap_or_default()],
         Ask::Pause | Ask::Resume => topic.into(),
         _ => String::new(),
     }

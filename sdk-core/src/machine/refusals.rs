@@ -5,6 +5,7 @@ use alloc::string::String;
 use super::Machine;
 use super::link::conn_at;
 use super::link::{Awaited, Awaiting};
+use super::requests::BETWEEN_IDS;
 use super::topics::Wire;
 use super::verdict::Ruling;
 use super::write::request_number;
@@ -47,7 +48,8 @@ impl Machine {
                         || envelope.topic == Some(topic)
                 }
                 Awaiting::Command { key, .. } => {
-                    let named = |named: &str| cut(key, " ").map_or(key.as_str(), |(id, _)| id) == named;
+                    let named =
+                        |named: &str| cut(key, BETWEEN_IDS).map_or(key.as_str(), |(id, _)| id) == named;
                     fault.oldest && envelope.topic.is_none_or(named)
                 }
                 _ => false,
@@ -110,7 +112,7 @@ impl Machine {
             return Verdict::DELIVER;
         }
         let interview = topic.interview.is_some();
-        let code = envelope.code.map(String::from);
+        let code = envelope.code.map(|code| self.word(code));
         let kind = match envelope.code {
             Some(code) if has(&code.to_ascii_uppercase(), "NOT_FOUND") => WhyKind::NotFound,
             None if has(&text.to_ascii_lowercase(), "not found") => WhyKind::NotFound,
@@ -120,7 +122,7 @@ impl Machine {
             WhyKind::NotFound => "Check the id; it may have been deleted",
             _ => "This user may not see it; check the id and who is signed in",
         };
-        let text = self.redact(&text!["The server refused it: ", text]);
+        let text = self.said(&text!["The server refused it: ", text]);
         let why = Why { kind, text, code, since: self.now.unix, help };
         if fault.retryable {
             // The server says it may be had later, so it is asked again by the confirmation's time-out.

@@ -7,6 +7,9 @@ use crate::command::Request;
 use crate::dialect::{Ask, Outgoing};
 use crate::text::text;
 
+/// What stands between the ids of a key. No id that we send holds a control character. [rules §1.4]
+pub(super) const BETWEEN_IDS: &str = "\u{1f}";
+
 /// Whether a request goes by HTTP.
 pub(super) const fn is_rest(request: &Request) -> bool {
     matches!(
@@ -65,7 +68,7 @@ pub(super) fn expectation(request: &Request) -> Option<(Ask, String)> {
         Request::Ping => (Ask::Ping, String::new()),
         Request::StartInterview { analysis_id, .. } => (Ask::Start, analysis_id.clone()),
         Request::SubmitAnswer { session_id, question_id, .. } => {
-            (Ask::Answer, text![session_id, " ", question_id])
+            (Ask::Answer, text![session_id, BETWEEN_IDS, question_id])
         }
         Request::PauseInterview { session_id } => (Ask::Pause, session_id.clone()),
         Request::ResumeInterview { session_id } => (Ask::Resume, session_id.clone()),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Machine;
 use super::commands::Queued;
+use super::redact::blot;
 use crate::command::{CommandErrorKind, CommandId, Request, Sent};
 use crate::config::ms;
 use crate::event::Event;
@@ -120,7 +121,12 @@ impl Machine {
             Ok(reply) if (200..300).contains(&reply.status) && reply.readable => {
                 self.confirm_command(id, None, Some(http), call.sent_at);
             }
-            Ok(reply) => {
+            Ok(mut reply) => {
+                if let (Request::Login { password, .. }, Some(error)) = (&call.request, &mut reply.error)
+                    && !password.expose().is_empty()
+                {
+                    *error = blot(error, &[password.expose()], "(secret)", false);
+                }
                 let retryable = reply.status == 429 || reply.status >= 500;
                 let message =
                     reply.error.unwrap_or_else(|| text!["the server answered with HTTP ", reply.status]);

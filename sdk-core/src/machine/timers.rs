@@ -316,6 +316,7 @@ impl Machine {
         }
         for (id, link) in self.links.iter() {
             due.add(link.close_at);
+            due.add(self.authentication_due(*id).filter(|at| *at > self.now.mono));
             if link.is_ready() {
                 due.add(link.replace_at);
             }

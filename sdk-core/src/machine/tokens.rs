@@ -1,8 +1,13 @@
 //! Where the token stands: the call under way, the token in use, when to ask ahead. [rules §2.6]
 
+use alloc::vec::Vec;
+
 use crate::config::{Timings, TokenSource, ms};
 use crate::io::Token;
 use crate::time::Now;
+
+/// How many tokens are remembered after their time.
+const FORMER: usize = 4;
 
 /// A call of the provider that is under way.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub(super) struct Tokens {
     pub source: TokenSource,
     /// The newest token.
     pub current: Option<Token>,
+    /// The last ones before it, which servers may still speak of, and which may be good for a while yet.
+    pub former: Vec<Token>,
     /// A token the app has set; the next attempt uses it without asking.
     pub pushed: bool,
     pub flight: Option<Flight>,
@@ -43,6 +50,7 @@ impl Tokens {
         Self {
             source,
             current,
+            former: Vec::new(),
             pushed: false,
             flight: None,
             generation: 0,
@@ -75,8 +83,21 @@ impl Tokens {
             }
         }
         self.suspect = !plausible;
-        self.current = Some(token);
+        let old = self.current.replace(token);
+        self.remember(old);
         plausible
+    }
+
+    /// A token that is no longer in use stays a secret.
+    pub(super) fn remember(&mut self, token: Option<Token>) {
+        let Some(token) = token else { return };
+        if self.current.as_ref() == Some(&token) || self.former.contains(&token) {
+            return;
+        }
+        if self.former.len() >= FORMER {
+            self.former.remove(0);
+        }
+        self.former.push(token);
     }
 
     /// Whether the token in use expires within the margin and a new one is on its way or due.

@@ -17,8 +17,16 @@ enum Open<'a> {
 pub(super) fn path_of(json: &str, line: usize, column: usize, before: bool) -> String {
     let lines = json.split_inclusive('\n').take(line.saturating_sub(1));
     let place = lines.map(str::len).sum::<usize>() + column;
+    // A path for every value that ends on the way would take for ever where they are many.
+    let place = if before { walk(json, place, true).1 } else { place };
+    path(&walk(json, place, false).0)
+}
+
+/// What is open at a place, and where the last value before it ended; with `inside` the end of an object at the place
+/// itself does not count.
+fn walk(json: &str, place: usize, inside: bool) -> (Vec<Open<'_>>, usize) {
     let mut open: Vec<Open<'_>> = Vec::new();
-    let mut ended = String::new();
+    let mut ended = 0;
     let mut at = 0;
     while at < place
         && let Some(token) = json.get(at..).and_then(first_token)
@@ -33,17 +41,16 @@ pub(super) fn path_of(json: &str, line: usize, column: usize, before: bool) -> S
             (name, Some(Open::Object { key, value: false })) if name.starts_with('"') => {
                 *key = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
             }
-            ("}", _) if before && at >= place => {}
+            ("}", _) if inside && at >= place => {}
             ("}" | "]", _) => {
                 open.pop();
-                ended = path(&open);
+                ended = at;
             }
             (space, _) if space.trim_ascii().is_empty() => {}
-            _ if before => ended = path(&open),
-            _ => {}
+            _ => ended = at,
         }
     }
-    if before { ended } else { path(&open) }
+    (open, ended)
 }
 
 /// What the text begins with: a string, a punctuation mark, spaces, or a number or word.

@@ -154,6 +154,30 @@ async fn what_was_fetched_counts_in_the_ring_as_much_as_it_is() {
     assert_eq!(handle.stats().skipped, lagged);
 }
 
+#[tokio::test]
+async fn what_comes_with_the_handshake_is_told_after_the_connection() {
+    // A server that has news sends it in the same breath as its answer to the upgrade.
+    let port = serve_all(|mut stream| async move {
+        let news = text(r#"{"session_id":"s1","status":"transcribing","progress":30}"#);
+        shake_hands_and(&mut stream, "", &news).await;
+        while read_frame(&mut stream).await.is_some() {}
+    })
+    .await;
+    let handle = Handle::new(options(Service::TherapyBridge, port).token(TOKEN)).unwrap();
+    let mut events = handle.events();
+    let _session = handle.subscribe("s1").unwrap();
+    let mut told = Vec::new();
+    while told.last() != Some(&"message") {
+        match within(events.next()).await.unwrap() {
+            Event::State(state) => told.push(state.name()),
+            Event::Subscription { state, .. } => told.push(state.name()),
+            Event::Message(_) => told.push("message"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["pending", "connecting", "ready", "live", "message"]);
+}
+
 // --- the log --------------------------------------------------------------------------------------------------------
 
 /// Writes down what the SDK logs on this thread.
@@ -195,6 +219,11 @@ async fn conversation(log_frames: bool) -> String {
         let said = format!(r#"{{"type":"news","personal":"Ada","about":"{TOKEN} canary%2B4b%2F1d"}}"#);
         stream.write_all(&text(r#"{"type":"authenticated"}"#)).await.unwrap();
         stream.write_all(&text(&said)).await.unwrap();
+        // Where only names are logged, a name is the place to hide it.
+        let named = format!(r#"{{"type":"no {TOKEN}","sessionId":"{TOKEN}"}}"#);
+        stream.write_all(&text(&named)).await.unwrap();
+        let status = format!(r#"{{"type":"session_status","status":"complete","sessionId":"{TOKEN}"}}"#);
+        stream.write_all(&text(&status)).await.unwrap();
         stream.write_all(&text("no JSON by Ada")).await.unwrap();
         while read_frame(&mut stream).await.is_some() {}
     })

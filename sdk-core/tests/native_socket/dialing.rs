@@ -146,18 +146,27 @@ async fn an_illegal_header_is_never_sent() {
 async fn a_dial_can_be_abandoned_at_any_point() {
     // A server that stays silent after accepting, one that stops in the middle of its answer, one that never speaks TLS.
     for (scheme, part) in [("ws", ""), ("ws", "HTTP/1.1 101 Switching"), ("wss", "")] {
+        let (reached, there) = tokio::sync::oneshot::channel();
         let (port, server) = serve(move |mut stream| async move {
             let mut bytes = [0; 4096];
             assert!(stream.read(&mut bytes).await.unwrap() > 0);
             stream.write_all(part.as_bytes()).await.unwrap();
+            reached.send(()).unwrap();
             // Ends when the client lets go.
             while stream.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
         })
         .await;
         let native = native();
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        let dial = native.connect(ws(format!("{scheme}://127.0.0.1:{port}/")));
-        assert!(tokio::time::timeout(Duration::from_millis(200), dial).await.is_err(), "it connected");
+        let mut dial = Box::pin(native.connect(ws(format!("{scheme}://127.0.0.1:{port}/"))));
+        within(async {
+            tokio::select! {
+                _ = &mut dial => panic!("it ended"),
+                there = there => there.unwrap(),
+            }
+        })
+        .await;
+        drop(dial);
         within(server).await.unwrap();
         let left = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         assert!(left < tasks, "{left} tasks after {tasks}, one of which was the server");

@@ -469,6 +469,7 @@ impl World {
     }
 
     /// A frame of a topic's flow.
+    #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn stream(&mut self, name: Name) -> Frame {
         let now = self.unix() as f64;
         let at = match self.dice.below(10) {

@@ -73,8 +73,8 @@ async fn a_met_rate_limit_pauses_and_never_reconnects() {
             let limited = |event: &Event| matches!(event, Event::Notice { kind, .. } if *kind == NoticeKind::RateLimited);
             log.until("the notice", limited).await;
             let states = [one.state(), two.state(), three.state()];
-            use SubscriptionState::{Live, Pending};
-            assert_eq!(states, [Live, Live, Pending], "{service} {more}: {:?}", log.lines());
+            let expected = [SubscriptionState::Live, SubscriptionState::Live, SubscriptionState::Pending];
+            assert_eq!(states, expected, "{service} {more}: {:?}", log.lines());
             assert_eq!(client.stats().attempts, 1, "{service}");
             if service != Service::DocProc {
                 assert!(client.diagnose().text.contains("rate limit"), "{}", client.diagnose().text);
