@@ -88,7 +88,7 @@ impl std::error::Error for BadToken {}
 const MOST_REVOKED: usize = 1024;
 /// The life of a token that shall live longer than a clock can show: a hundred years.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-/// Tokens remembered as issued; the oldest is forgotten first.
+/// Tokens remembered as issued, and as accepted; the oldest is forgotten first.
 const MOST_ISSUED: usize = 1024;
 
 /// A token that was issued, without the token itself.
@@ -119,6 +119,8 @@ pub struct Authority {
     revoked: Mutex<VecDeque<String>>,
     /// The oldest first.
     issued: Mutex<VecDeque<IssuedToken>>,
+    /// Users and fingerprints of tokens that were accepted, the oldest first.
+    accepted: Mutex<VecDeque<(String, String)>>,
 }
 
 impl fmt::Debug for Authority {
@@ -137,6 +139,7 @@ impl Authority {
             verifying: DecodingKey::from_secret(secret.as_bytes()),
             revoked: Mutex::default(),
             issued: Mutex::default(),
+            accepted: Mutex::default(),
         }
     }
 
@@ -221,7 +224,28 @@ impl Authority {
             expires: claims.exp.map(instant_of),
             fingerprint,
         };
-        if identity.expired() { Err(bad("the token has expired")) } else { Ok(identity) }
+        if identity.expired() {
+            return Err(bad("the token has expired"));
+        }
+        let seen = (identity.sub.clone(), identity.fingerprint.clone());
+        let mut accepted = self.accepted.locked();
+        if !accepted.contains(&seen) {
+            if accepted.len() == MOST_ISSUED {
+                accepted.pop_front();
+            }
+            accepted.push_back(seen);
+        }
+        drop(accepted);
+        Ok(identity)
+    }
+
+    /// From now on every token of this user that was issued or accepted is refused; a new one is not.
+    pub(crate) fn revoke_all(&self, sub: &str) {
+        let issued: Vec<_> =
+            self.issued.locked().iter().map(|t| (t.sub.clone(), t.fingerprint.clone())).collect();
+        let accepted = self.accepted.locked().clone();
+        let of_user = issued.into_iter().chain(accepted).filter(|(whose, _)| whose == sub);
+        of_user.for_each(|(_, fingerprint)| self.revoke(&fingerprint));
     }
 
     /// From now on this token is refused as if its `exp` had passed.

@@ -17,6 +17,7 @@ use crate::page;
 use crate::requests;
 use crate::service::Service;
 use crate::services;
+use crate::wording::plain;
 use crate::world::World;
 
 /// An HTTP refusal: a status and `{error}`, which says what to change.
@@ -66,7 +67,7 @@ pub(crate) struct OriginRefused;
 /// A JSON body of a known shape, or 400 with what is wrong with it.
 pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes)
-        .map_err(|e| ApiError::bad(format!("the body is not what is expected here: {e}")))
+        .map_err(|e| ApiError::bad(plain(&format!("the body is not what is expected here: {e}"))))
 }
 
 /// The user of a REST request with a Bearer token, or 401.

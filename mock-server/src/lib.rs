@@ -38,6 +38,7 @@ mod switches;
 mod sync;
 mod topic;
 mod wire;
+mod wording;
 mod world;
 mod ws;
 

@@ -13,15 +13,52 @@ use steadfast_mock_server::{
 
 mod run;
 
+/// The exit code for a wrong option, as clap has it.
+const WRONG_OPTION: u8 = 2;
 /// The exit code if a verdict of `--fail-on` was found.
 const FOUND: u8 = 3;
+
+const FIRST_STEPS: &str = r#"First steps:
+  mock-server
+      serves, and prints each service's URL and a token. Point your app at the URL; it shows the token as it shows
+      any: in `Authorization: Bearer`, as `?token=`, in a message, in Socket.IO's auth.
+  http://127.0.0.1:8090/
+      in a browser: who is connected, every message as it comes, and buttons that break things.
+  curl http://127.0.0.1:8090/_mock/drop -d '{"how":"rst"}'
+      drops every connection now. All else that can be asked is listed at http://127.0.0.1:8090/_mock/
+  mock-server faults
+      lists what can be broken, each with a rule to paste: as --fault at the start, or at any time by
+      curl http://127.0.0.1:8090/_mock/faults -d '{"action":{"do":"refuse","status":503},"times":2}'
+  curl http://127.0.0.1:8090/_mock/kick -d '{"user":"u1"}'
+      ends the tokens of user u1: they are refused from now on. So is, ten seconds later, what
+      `mock-server token --ttl 10s` prints.
+  curl http://127.0.0.1:8090/_mock/report
+      says what clients did wrong so far, with the frames that prove it; so does the end, by Ctrl-C.
+  mock-server run room-forgotten
+      plays a situation against your app and says PASSED or FAILED; `mock-server scenarios` lists ten.
+
+No app at hand? A WebSocket client will do, such as npm's wscat:
+  npx wscat -c "ws://127.0.0.1:8090/therapybridge/api/sessions/ws/s1?token=$(mock-server token)"
+It gets the progress of job s1, which lasts a few seconds: with `mock-server --step 5s`, a minute.
+"#;
 
 const EXIT_CODES: &str = "Exit codes: 0 when stopped by Ctrl-C or SIGTERM, 1 when it cannot run, 2 for a wrong \
                           option, 3 when a verdict of --fail-on was found.";
 
+const EXIT_CODES_OF_RUN: &str = "It prints each service's URL and a token, waits until your app connects there, does \
+                                 to it what the scenario says and prints each check: `ok` or `FAILED`.\n\
+                                 To write a scenario of your own: mock-server scenarios room-forgotten > mine.yaml\n\n\
+                                 Exit codes: 0 passed, 1 failed or no client came or it cannot run, 2 for a wrong \
+                                 option or a file that cannot be played.";
+
 /// A server that speaks five realtime protocols for real and misbehaves on command
 #[derive(Debug, Parser)]
-#[command(name = "mock-server", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(
+    name = "mock-server",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = format!("{FIRST_STEPS}\n{EXIT_CODES}")
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Task>,
@@ -32,6 +69,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Serve all five services (also what happens without a command)
+    #[command(after_help = EXIT_CODES)]
     Serve(Box<Options>),
     /// Print a token
     Token {
@@ -58,14 +96,15 @@ enum Task {
         json: bool,
     },
     /// Play a scenario against the next client: exits with 0 if it does what is expected, 1 if not, 2 for a bad file
+    #[command(after_help = EXIT_CODES_OF_RUN)]
     Run(Box<run::Run>),
-    /// List the ready scenarios, or print one to begin with
+    /// List the ready scenarios, or print one, to begin a file of your own with
     Scenarios {
         /// The one to print
         #[arg(value_parser = ready())]
         name: Option<String>,
     },
-    /// Print a JSON Schema, for editors
+    /// Print the JSON Schema of scenarios' files, for editors, or of fault rules
     Schema {
         /// Of what
         #[arg(value_enum, default_value_t)]
@@ -153,6 +192,10 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
 async fn serve(mut options: Options) -> ExitCode {
     options.read_environment(std::env::vars());
     let Options { fail_on, junit, json, .. } = options.clone();
+    if let Err(error) = options.check() {
+        eprintln!("mock-server: {error}");
+        return ExitCode::from(WRONG_OPTION);
+    }
     let server = match MockServer::start(options).await {
         Ok(server) => server,
         Err(error) => {

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::auth::AuthMode;
 use crate::console::LogFormat;
+use crate::faults::catalogue::{CATALOGUE, Example};
 use crate::faults::rule::{Rule, When};
 use crate::report::verdicts::Verdict;
 use crate::switches::{Switches, parse_span};
@@ -21,68 +22,108 @@ pub const DEFAULT_SECRET: &str = "steadfast-dev-secret";
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Address to listen on; by default the two loopback addresses
-    #[arg(long, env = "MOCK_HOST")]
+    #[arg(help_heading = "Listening", long, env = "MOCK_HOST", value_name = "IP", value_parser = host)]
     pub host: Option<IpAddr>,
     /// Port to listen on; 0 picks a free one
-    #[arg(long, env = "MOCK_PORT", default_value_t = 8090)]
+    #[arg(help_heading = "Listening", long, env = "MOCK_PORT", default_value_t = 8090, value_parser = port)]
     pub port: u16,
     /// Serve each service also at the root of its own development port (8080, 8000, 3001, 3000, 8081)
-    #[arg(long, env = "MOCK_DEV_PORTS")]
+    #[arg(help_heading = "Listening", long, env = "MOCK_DEV_PORTS")]
     pub dev_ports: bool,
     /// Echo what Socket.IO and Engine.IO clients say, at /socket.io/ and /engine.io/, in place of the services
-    #[arg(long, env = "MOCK_ECHO")]
+    #[arg(help_heading = "Behaviour", long, env = "MOCK_ECHO")]
     pub echo: bool,
     /// The length of one phase of a flow
-    #[arg(long, env = "MOCK_STEP", default_value = "400ms", value_parser = span)]
+    #[arg(help_heading = "Behaviour", long, env = "MOCK_STEP", value_name = "TIME", default_value = "400ms", value_parser = span)]
     pub step: Duration,
     /// Makes everything that is random repeatable
-    #[arg(long, env = "MOCK_SEED")]
+    #[arg(help_heading = "Behaviour", long, env = "MOCK_SEED", value_parser = seed)]
     pub seed: Option<u64>,
     /// How far tokens are believed
-    #[arg(long, env = "MOCK_AUTH", value_enum, default_value_t)]
+    #[arg(
+        help_heading = "Tokens",
+        long,
+        env = "MOCK_AUTH",
+        value_name = "MODE",
+        value_enum,
+        default_value_t
+    )]
     pub auth: AuthMode,
     /// The role of users whose token has none
-    #[arg(long, env = "MOCK_DEFAULT_ROLE", default_value = "patient")]
+    #[arg(
+        help_heading = "Tokens",
+        long,
+        env = "MOCK_DEFAULT_ROLE",
+        value_name = "ROLE",
+        default_value = "patient"
+    )]
     pub default_role: String,
     /// The secret of the HS256 tokens
-    #[arg(long, env = "MOCK_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
+    #[arg(help_heading = "Tokens", long, env = "MOCK_JWT_SECRET", value_name = "SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
     pub jwt_secret: String,
     /// Serve https and wss with this certificate chain and key (two PEM files), or with a certificate made at the start
     /// that is only self-signed, or also expired, or also another host's: self-signed, expired, wrong-host
-    #[arg(long, env = "MOCK_TLS", value_name = "CERT,KEY|FLAW")]
+    #[arg(help_heading = "Listening", long, env = "MOCK_TLS", value_name = "CERT,KEY|FLAW")]
     pub tls: Option<Tls>,
     /// Origins that browsers may connect from, separated by commas; by default any
-    #[arg(long, env = "WEBSOCKET_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(
+        help_heading = "Listening",
+        long,
+        env = "WEBSOCKET_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
     pub cors_origin: Vec<String>,
     /// Whether Charisma's flow waits for POST /_mock/confirm (a switch of Charisma)
-    #[arg(long, value_name = "auto|manual")]
+    #[arg(help_heading = "Behaviour", long, value_name = "auto|manual")]
     pub ocr_confirm: Option<String>,
     /// The ping interval of Saga's and DocProc's Engine.IO (a bare number is milliseconds)
-    #[arg(long, env = "WEBSOCKET_PING_INTERVAL", value_parser = span)]
+    #[arg(help_heading = "Behaviour", long, env = "WEBSOCKET_PING_INTERVAL", value_name = "TIME", value_parser = span)]
     pub ping_interval: Option<Duration>,
     /// The ping timeout of Saga's and DocProc's Engine.IO (a bare number is milliseconds)
-    #[arg(long, env = "WEBSOCKET_PING_TIMEOUT", value_parser = span)]
+    #[arg(help_heading = "Behaviour", long, env = "WEBSOCKET_PING_TIMEOUT", value_name = "TIME", value_parser = span)]
     pub ping_timeout: Option<Duration>,
-    /// Change a switch; `mock-server switches` lists them
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    /// Change a switch; `mock-server switches` lists them. May be given more than once
+    #[arg(help_heading = "Behaviour", long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Put a fault in force: a rule such as '{"action":{"do":"refuse","status":503},"times":2}'
-    #[arg(long, value_name = "JSON", value_parser = fault)]
+    /// Put a fault in force: a name such as http-503, or a rule such as
+    /// '{"action":{"do":"refuse","status":503},"times":2}'; `mock-server faults` lists both. May be given more than once
+    #[arg(help_heading = "Behaviour", long, value_name = "NAME|JSON", value_parser = fault)]
     pub fault: Vec<Rule>,
     /// Exit with code 3 (a scenario: 1) if one of these verdicts was found: some of them, separated by commas
-    #[arg(long, env = "MOCK_FAIL_ON", value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    #[arg(
+        help_heading = "Reports and output",
+        long,
+        env = "MOCK_FAIL_ON",
+        value_enum,
+        value_name = "VERDICT",
+        value_delimiter = ','
+    )]
     pub fail_on: Vec<Verdict>,
     /// Write the verdicts, or what came of a scenario, to this file at exit, as JUnit's XML
-    #[arg(long, visible_alias = "report", env = "MOCK_JUNIT", value_name = "FILE")]
+    #[arg(
+        help_heading = "Reports and output",
+        long,
+        visible_alias = "report",
+        env = "MOCK_JUNIT",
+        value_name = "FILE"
+    )]
     pub junit: Option<PathBuf>,
     /// Write the verdicts, or what came of a scenario, to this file at exit, as JSON
-    #[arg(long, env = "MOCK_JSON", value_name = "FILE")]
+    #[arg(help_heading = "Reports and output", long, env = "MOCK_JSON", value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write nothing to standard output
-    #[arg(long, env = "MOCK_QUIET")]
+    #[arg(help_heading = "Reports and output", long, env = "MOCK_QUIET")]
     pub quiet: bool,
     /// The form of the lines on standard output
-    #[arg(long, env = "MOCK_LOG", value_enum, default_value_t)]
+    #[arg(
+        help_heading = "Reports and output",
+        long,
+        env = "MOCK_LOG",
+        value_name = "FORM",
+        value_enum,
+        default_value_t
+    )]
     pub log: LogFormat,
 }
 
@@ -135,6 +176,25 @@ impl Options {
         self.set = found.chain(given).collect();
     }
 
+    /// Looks whether the switches exist and whether the reports can be written at the end; the error says what to
+    /// change. What else can be wrong shows when the server is started.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        self.switches()?;
+        for (option, file) in [("--junit", &self.junit), ("--json", &self.json)] {
+            let Some(file) = file else { continue };
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let why = if file.is_dir() {
+                format!("{} is a folder: write a file's name behind it", file.display())
+            } else if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                format!("there is no folder {}: make it first", folder.display())
+            } else {
+                continue;
+            };
+            return Err(OptionsError(format!("{option}: {why}")));
+        }
+        Ok(())
+    }
+
     fn check_origins(&self) -> Result<(), OptionsError> {
         let is_origin = |text: &str| {
             let host = text.split_once("://").map(|(_, host)| host.trim_end_matches('/'));
@@ -170,10 +230,40 @@ fn span(text: &str) -> Result<Duration, String> {
     parse_span(text).ok_or_else(|| "write a time such as 400ms, 30s or 1h".to_owned())
 }
 
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "write a number from 1 to 65535, or 0 for a free one".to_owned())
+}
+
+fn host(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for all that can reach it".to_owned()
+    })
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "write a whole number of at least 0".to_owned())
+}
+
+/// A rule as JSON, or the name of one in the catalogue.
 fn fault(text: &str) -> Result<Rule, String> {
-    let rule = Rule::read(text)?;
+    let known = CATALOGUE.iter().find(|fault| fault.name == text).map(|fault| fault.example);
+    let rule = match known {
+        Some(Example::Rule(rule)) => Rule::read(rule)?,
+        Some(Example::Options(options)) => return Err(format!("this is had by {options}")),
+        None if text.trim_start().starts_with('{') => Rule::read(text)?,
+        None => {
+            return Err(
+                "write a name that `mock-server faults` lists, such as http-503, or a rule in JSON, such as \
+                        '{\"action\":{\"do\":\"refuse\",\"status\":503},\"times\":2}', in single quotes"
+                    .to_owned(),
+            );
+        }
+    };
     match rule.place() {
-        When::Now => Err("`now` concerns open connections, of which there are none at the start".to_owned()),
+        When::Now => {
+            Err("`now` concerns what is there already, at the start nothing: give it to POST /_mock/faults"
+                .to_owned())
+        }
         _ => Ok(rule),
     }
 }
@@ -269,6 +359,32 @@ mod tests {
         }
         for bad in ["", "localhost:5173", "http://a.example/path", "https://"] {
             assert!(with(bad).unwrap_err().to_string().contains("http://localhost:5173"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_given_by_its_name_or_as_json() {
+        let refuse = fault("http-503").unwrap();
+        assert_eq!(fault(&serde_json::to_string(&refuse).unwrap()).unwrap(), refuse);
+        for (bad, word) in [
+            ("http-5o3", "mock-server faults"),
+            ("tls-expired", "--tls expired"),
+            ("port-closed", "/_mock/faults"),
+            ("{", "ends in the middle"),
+            (r#"{"action":{"do":"swallow"},"times":-1}"#, "whole number"),
+        ] {
+            let error = fault(bad).unwrap_err();
+            assert!(error.contains(word), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_report_that_could_not_be_written_is_refused_at_the_start() {
+        let with = |file: &str| Options { junit: Some(file.into()), ..Options::for_tests() }.check();
+        with("report.xml").unwrap();
+        for (file, word) in [("no such folder/report.xml", "no such folder"), ("src", "is a folder")] {
+            let error = with(file).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("--junit"), "{error}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `mock-server run`: a scenario against the next client. A part of the program, not of the library.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +35,9 @@ fn find(name: &str) -> Result<Scenario, String> {
         return Scenario::read(text).map_err(|error| format!("{name}: {error}"));
     }
     let text = std::fs::read_to_string(name).map_err(|error| {
+        if error.kind() == ErrorKind::InvalidData {
+            return format!("{name}: this file is no text in UTF-8; a scenario is written in YAML");
+        }
         let names: Vec<_> = ready_scenarios().iter().map(|(name, _)| *name).collect();
         format!("{name}: {error}; write the path of a scenario's file, or one of {}", names.join(", "))
     })?;
@@ -55,6 +58,10 @@ pub(crate) async fn run(run: Run) -> ExitCode {
     };
     let (quiet, form, mut options) = (run.options.quiet, run.options.log, run.options);
     options.read_environment(std::env::vars());
+    if let Err(error) = options.check() {
+        eprintln!("mock-server: {error}");
+        return ExitCode::from(BAD_FILE);
+    }
     scenario.timeout = run.limit.unwrap_or(scenario.timeout);
     scenario.verdicts.extend(std::mem::take(&mut options.fail_on));
     let files = (options.junit.take(), options.json.take());

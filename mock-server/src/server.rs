@@ -56,14 +56,15 @@ impl MockServer {
         let world = World::new(options)?;
         let options = &world.options;
         let tls = options.tls.as_ref().map(listen::tls).transpose()?;
-        let listeners = listen::bind(options.host, options.port).await?;
+        let listeners = listen::bind(options.host, options.port, listen::OTHER_PORT).await?;
         let address = listeners[0].local_addr().map_err(|e| OptionsError(e.to_string()))?;
         world.begin()?;
         world.tasks.spawn(Reporter::run(world.clone()));
         let mut plan: Vec<_> = listeners.into_iter().map(|l| (l, http::everything(&world), None)).collect();
         if options.dev_ports {
             for service in Service::ALL {
-                let listeners = listen::bind(options.host, service.dev_port()).await?;
+                let listeners =
+                    listen::bind(options.host, service.dev_port(), "leave --dev-ports out").await?;
                 plan.extend(listeners.into_iter().map(|l| (l, http::alone(&world, service), Some(service))));
             }
         }
@@ -239,6 +240,9 @@ impl MockServer {
             );
         }
         self.world.console.say("ready", &format!("look at it at {}/", self.base_url()));
+        self.world
+            .console
+            .say("ready", "Ctrl-C ends it and tells what clients did wrong; first steps: mock-server --help");
         self.world.console.say("ready", &format!("control API at {}/_mock/", self.base_url()));
     }
 

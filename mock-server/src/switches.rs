@@ -27,7 +27,7 @@ impl fmt::Display for Accepts {
         match self {
             Accepts::OneOf(words) => f.write_str(&words.join("|")),
             Accepts::Number(low, high) => write!(f, "{low}..{high}"),
-            Accepts::Span => f.write_str("duration"),
+            Accepts::Span => f.write_str("a time such as 400ms, 30s or 1h"),
         }
     }
 }

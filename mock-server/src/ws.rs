@@ -280,10 +280,11 @@ impl Knock {
                     let mut carrier = Carrier { world, connection, socket, habits, session, sent };
                     carrier.run(self.commands).await;
                 }
-                Err(error) => tracing::debug!(%error, "an accepted connection did not upgrade"),
+                Err(error) => {
+                    world.connections.close(&connection);
+                    tracing::debug!(%error, "an accepted connection did not upgrade");
+                }
             }
-            world.hub.leave(&connection);
-            world.connections.close(&connection);
         });
         response
     }
@@ -348,6 +349,9 @@ impl<S: Session> Carrier<'_, S> {
         world.journal.add(&**on, Fact::Open { detail: &on.path });
         world.console.tell("connected", on, &on.path);
         let Err(ending) = self.carry(&mut commands).await;
+        // Whoever waits for the end by the journal finds it ended, and its topics left.
+        world.hub.leave(on);
+        world.connections.close(on);
         world.journal.add(&**on, Fact::Close(&ending));
         world.console.tell("closed", on, &ending.detail);
     }

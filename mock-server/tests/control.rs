@@ -57,6 +57,26 @@ async fn a_wait_ends_as_soon_as_enough_has_happened() {
 }
 
 #[tokio::test]
+async fn whose_end_is_in_the_journal_is_not_connected_any_more() {
+    let server = start(Options::for_tests()).await;
+    for _ in 0..30 {
+        let mut follower = server.journal().follow(server.journal().last());
+        drop((Client::of(&server, C, "u1").await, Sio::of(&server, Service::Saga, "u1").await));
+        let mut closed = 0;
+        while closed < 2 {
+            let entries = soon(follower.next()).await;
+            closed += entries.iter().filter(|entry| entry.what == Happening::Close).count();
+        }
+        assert_eq!(server.connections().len(), 0);
+    }
+    // So a wait for the last one is not missed.
+    let kept = Client::of(&server, C, "u1").await;
+    let wait = get(&server, "/_mock/wait-for?service=charisma&open=0");
+    let (waited, ()) = tokio::join!(wait, async { drop(kept) });
+    assert_eq!((waited.0, &waited.1["count"]), (200, &json!(0)));
+}
+
+#[tokio::test]
 async fn a_wait_is_bounded_and_says_what_was_missing() {
     let server = start(Options::for_tests()).await;
     let (status, body) = get(&server, "/_mock/wait-for?what=open&count=3&within=20ms").await;
@@ -257,6 +277,20 @@ async fn connections_and_users_are_sent_away() {
     assert_eq!(post(&server, "/_mock/kick", json!({"user": "u2"})).await, (200, json!({"connections": 1})));
     assert_eq!(two.end().await, End::Closed(4401, "Invalid authentication".to_owned()));
     assert_eq!(Client::try_open(&url, &[]).await.err().unwrap().0, 401, "a token that ended lets nobody in");
+
+    // Also of a user who is not connected any more, or was not yet; a new token lets in again.
+    drop(Client::of(&server, C, "u3").await);
+    soon(
+        server
+            .journal()
+            .wait_for(|entry| entry.what == Happening::Close && entry.user.as_deref() == Some("u3")),
+    )
+    .await;
+    let unused = format!("{}?token={}", server.socket_url(C, ""), server.token_for(C, "u3"));
+    assert_eq!(post(&server, "/_mock/kick", json!({"user": "u3"})).await, (200, json!({"connections": 0})));
+    assert_eq!(Client::try_open(&unused, &[]).await.err().unwrap().0, 401);
+    let other = server.authority().issue("u3", "user", Duration::from_secs(7200));
+    assert!(Client::try_open(&format!("{}?token={other}", server.socket_url(C, "")), &[]).await.is_ok());
 
     let mut saga = Sio::of(&server, Service::Saga, "u1").await;
     let ask = json!({"service": "saga", "for": "1h"});

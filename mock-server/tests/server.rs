@@ -161,10 +161,10 @@ async fn the_log_has_every_frame_in_both_directions_and_filters() {
     let (_, connections) = get(&server, "/_mock/connections").await;
     assert_eq!((&connections[0]["user"], &connections[0]["topics"]), (&json!("u1"), &json!(["quiet-1"])));
     drop(client);
-    soon(server.journal().wait_for(|e| e.what == Happening::Emptied)).await;
+    soon(server.journal().wait_for(|e| e.what == Happening::Close)).await;
     let (_, log) = get(&server, "/_mock/log?service=charisma").await;
     let happenings: Vec<_> = log.as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
-    assert_eq!(happenings, ["open", "authenticated", "in", "subscribed", "out", "close", "emptied"]);
+    assert_eq!(happenings, ["open", "authenticated", "in", "subscribed", "out", "emptied", "close"]);
     let (_, log) = get(&server, "/_mock/log?what=out&type=subscribed&topic=quiet-1&user=u1").await;
     assert_eq!(log.as_array().unwrap().len(), 1);
     assert!(log[0]["detail"].as_str().unwrap().contains("Subscribed to session updates"));

@@ -137,6 +137,11 @@ pub(crate) fn addresses() -> String {
     operation::addresses(&operations())
 }
 
+/// All of it for people, in lines.
+pub(crate) fn overview() -> String {
+    operation::overview(&operations())
+}
+
 async fn openapi() -> Json<Value> {
     Json(operation::document(&operations()))
 }

@@ -1,6 +1,8 @@
 //! The one list of what the control API can be asked: routes, hints for wrong methods and the description all come from
 //! it.
 
+use std::fmt::Write;
+
 use axum::Router;
 use axum::routing::MethodRouter;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -135,6 +137,25 @@ pub(super) fn addresses(operations: &[Operation]) -> String {
     names.retain(|name| !name.contains('{'));
     names.dedup();
     names.join(", ")
+}
+
+/// All of it in lines, for people.
+pub(super) fn overview(operations: &[Operation]) -> String {
+    let mut text =
+        "The control API. It takes and answers JSON; /_mock/openapi.json describes all fields.\n\n"
+            .to_owned();
+    for Operation { method, path, summary, .. } in operations {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{method:6} {:22} {summary}", format!("/_mock{path}"));
+    }
+    text.push_str(
+        "\nFor example:\n\
+         curl http://127.0.0.1:8090/_mock/drop -d '{\"how\":\"rst\"}'\n\
+         curl http://127.0.0.1:8090/_mock/faults -d '{\"action\":{\"do\":\"refuse\",\"status\":503},\"times\":2}'\n\
+         curl http://127.0.0.1:8090/_mock/emit -d '{\"service\":\"charisma\",\"topic\":\"session_1\",\"data\":{\"status\":\"complete\"}}'\n\
+         curl 'http://127.0.0.1:8090/_mock/log?service=charisma&direction=in'\n",
+    );
+    text
 }
 
 /// The description of all of it.

@@ -115,13 +115,17 @@ pub(super) async fn drop(State(world): State<World>, bytes: Bytes) -> Result<Jso
 pub(super) struct Kick {
     /// The user's id.
     user: String,
-    /// Only on this service.
+    /// Only the tokens of open connections of this service.
     service: Option<Service>,
 }
 
-/// The user's tokens end now and for good: the service says so in its own way, and none of them lets in again.
+/// The user's tokens end now and for good: the service says so in its own way on open connections, and none of those
+/// that were issued or shown before lets in again. Of a single service, those of its open connections.
 pub(super) async fn kick(State(world): State<World>, bytes: Bytes) -> Result<Json<Done>, ApiError> {
     let Kick { user, service } = body(&bytes)?;
+    if service.is_none() {
+        world.authority.revoke_all(&user);
+    }
     let matching = Match { user: Some(user), service, ..Match::default() };
     Ok(Json(Done { connections: now(&world, matching, ProtocolFault::ExpireToken)? }))
 }

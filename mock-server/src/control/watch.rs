@@ -160,7 +160,7 @@ query! {
     WaitQuery {
         /// So many entries that fit.
         count: Option<u64>,
-        /// In place of `count`: so many connections open now, of this service, user and topic.
+        /// In place of `count`: so many connections open now, of this service, user and topic; 0 waits until none is.
         open: Option<usize>,
         /// How long at most: `10s` unless told otherwise, not more than `5m`.
         within: Option<String>,
@@ -233,7 +233,8 @@ pub(super) async fn wait_for(
             entries.extend(fresh.into_iter().take(room));
         }
         seen = last.max(seen);
-        if count >= goal {
+        let enough = if query.open == Some(0) { count == 0 } else { count >= goal };
+        if enough {
             return Ok(Json(Waited { count, entries, millis: start.elapsed().as_millis() as u64 }));
         }
         let left = within.saturating_sub(start.elapsed());

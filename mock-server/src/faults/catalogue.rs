@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::rule::{Rule, When};
+
 /// Where a fault is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +59,9 @@ pub enum Example {
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Example::Rule(rule) if Rule::read(rule).is_ok_and(|rule| rule.place() == When::Now) => {
+                write!(f, "curl http://127.0.0.1:8090/_mock/faults -d '{rule}'")
+            }
             Example::Rule(rule) => write!(f, "--fault '{rule}'"),
             Example::Options(options) => f.write_str(options),
         }

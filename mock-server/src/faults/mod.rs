@@ -141,6 +141,8 @@ impl Faults {
             let concerned = world.connections.which(|c| concerns(&info.rule.matching, c));
             for connection in concerned.iter().take(info.rule.times.map_or(usize::MAX, |n| n as usize)) {
                 note(world, connection, info.id, &info.rule.action);
+                let action = serde_json::to_string(&info.rule.action).unwrap_or_default();
+                world.console.tell("fault", connection, &action);
                 at_once(world, connection, &info.rule.action);
                 info.matched += 1;
                 info.applied += 1;

@@ -10,6 +10,7 @@ use super::action::Action;
 use super::span;
 use super::tcp::TcpFault;
 use crate::service::Service;
+use crate::wording::plain;
 
 /// Where a rule looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,7 +92,7 @@ impl Rule {
 
     /// Reads a rule from JSON and looks whether it can be put in force; the error says what to change.
     pub fn read(text: &str) -> Result<Self, String> {
-        let rule: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let rule: Self = serde_json::from_str(text).map_err(|e| plain(&e.to_string()))?;
         rule.check()?;
         Ok(rule)
     }

@@ -12,12 +12,14 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use futures_util::{Stream, stream};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::control;
 use crate::http::ApiError;
 use crate::report::journal::{Entry, Follower};
 use crate::world::World;
@@ -39,8 +41,15 @@ pub(crate) fn routes() -> Router<World> {
     let file = |kind: &'static str, text: &'static str| get(async move || (headers(kind), text));
     Router::new()
         .route("/", file("text/html; charset=utf-8", include_str!("index.html")))
+        .route("/_mock", get(index))
+        .route("/_mock/", get(index))
         .route("/_mock/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
         .route("/_mock/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
+}
+
+/// The control API for people.
+async fn index() -> impl IntoResponse {
+    (headers("text/plain; charset=utf-8"), control::overview())
 }
 
 fn headers(kind: &'static str) -> [(HeaderName, &'static str); 5] {

@@ -70,6 +70,8 @@ struct Line {
     fault: Option<u64>,
     /// Whether it is unknown what the client has seen.
     blinded: bool,
+    /// Whether a rule has ended its token and told the client: whoever shows it again is wrong all the same.
+    expired: bool,
     /// A finding about the latest message, to which the server's answer belongs.
     finding: Option<(Verdict, usize)>,
     /// Whether its reuse by a second connection has been found.
@@ -204,6 +206,7 @@ impl Judge {
                     line.blinded = true;
                     line.ping = None;
                 }
+                line.expired |= entry.detail.contains("\"do\":\"expire_token\"");
             }
             Happening::Close => {
                 self.closed(line, entry, thresholds);
@@ -366,12 +369,13 @@ impl Judge {
             // DevContext names the message, not the topic.
             None => line.topics.retain(|_, topic| topic.confirmed),
         }
-        if line.is_provoked() {
-            return;
-        }
         let says = |word: &str| entry.detail.contains(word);
-        if says("TOKEN_EXPIRED") {
+        let provoked = line.is_provoked();
+        if says("TOKEN_EXPIRED") && (!provoked || line.expired) {
             return self.refuse(line, entry);
+        }
+        if provoked {
+            return;
         }
         let Some(last) = line.last_in.clone() else { return };
         if says("\"RATE_LIMIT_EXCEEDED\"") || says("\"Rate limit exceeded\"") {
@@ -442,13 +446,14 @@ impl Judge {
         if entry.by == Some(By::Client) {
             self.outlived(line, entry, thresholds);
         }
+        let told = detail.contains("invalid authentication") || detail.contains("4401 unauthorized");
+        if by_server && told && !line.blinded && (!line.is_provoked() || line.expired) {
+            self.refuse(line, entry);
+        }
         if by_server && !line.is_provoked() {
             let too_big = line.last_in.as_ref().is_some_and(|last| last.kind.as_deref() == Some("(too big)"));
             if entry.code == Some(1009) && !too_big {
                 self.find(Verdict::OverLimit, entry, "a message larger than allowed", &[entry]);
-            }
-            if detail.contains("invalid authentication") || detail.contains("4401 unauthorized") {
-                self.refuse(line, entry);
             }
             if let Some((verdict, at)) = line.finding.take() {
                 self.prove(verdict, at, entry);

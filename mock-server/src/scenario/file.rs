@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::report::verdicts::Verdict;
 use crate::service::Service;
 use crate::switches::Switches;
+use crate::wording::plain;
 
 /// Larger files are no scenarios.
 const MOST_BYTES: usize = 1 << 20;
@@ -270,12 +271,14 @@ impl Scenario {
             let at = error.location().filter(|at| at.line() > 0).map(|at| (at.line(), at.column()));
             let text = error.to_string();
             // The place stands in front.
-            let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            let text = plain(text.split(" at line ").next().unwrap_or(&text));
             ScenarioError { at, text }
         })?;
         if scenario.expect.is_empty() {
             let text = "`expect` is empty, so that every client passes: write what a well-behaved one does";
-            return Err(ScenarioError { at: None, text: text.to_owned() });
+            // It is a name of the outermost level.
+            let line = yaml.lines().position(|line| line.starts_with("expect"));
+            return Err(ScenarioError { at: line.map(|line| (line as u64 + 1, 1)), text: text.to_owned() });
         }
         Ok(scenario)
     }
@@ -408,6 +411,11 @@ settle: 1s
             ("play:\n  - wait_for: { what: opened }\n", "opened", 7),
             ("play:\n  - wait: { a: 1 }\n", "400ms", 7),
             ("timeout: [1\n", "", 6),
+            ("about: y\n", "duplicate mapping key: about", 6),
+            ("seed: 1.5\n", "a whole number", 6),
+            ("verdicts: refused_token\n", "a list is expected", 6),
+            ("timeout: 999999999h\n", "ten years", 6),
+            ("play:\n  - wait: 1s\n    clear_faults: 1\n", "one thing only", 8),
         ] {
             let error = Scenario::read(&format!("{SMALL}{more}")).unwrap_err();
             assert!(error.text.contains(word), "{more} {error}");
@@ -415,9 +423,13 @@ settle: 1s
             assert!(near || word.is_empty() && error.at.is_some(), "{more} {error}");
         }
         let error = Scenario::read("about: x\nexpect: []\n").unwrap_err();
-        assert!(error.text.contains("`expect`"), "{error}");
-        let error = Scenario::read("about: x\n").unwrap_err();
-        assert!(error.text.contains("expect"), "{error}");
+        assert!(error.text.contains("`expect`") && error.at == Some((2, 1)), "{error}");
+        for (text, word) in
+            [("about: x\n", "expect"), ("", "empty"), ("- a\n", "`name: value`"), ("a: [", "")]
+        {
+            let error = Scenario::read(text).unwrap_err();
+            assert!(error.text.contains(word) && error.at.is_some(), "{error}");
+        }
         Scenario::read(SMALL).unwrap();
     }
 

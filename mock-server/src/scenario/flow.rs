@@ -10,6 +10,7 @@ use crate::connection::Frame;
 use crate::hub::Beat;
 use crate::switches::Switches;
 use crate::topic::Meaning;
+use crate::wording::plain;
 use crate::world::World;
 
 /// Stands in any text of a message for the topic's id.
@@ -66,7 +67,8 @@ pub(crate) enum Step {
 impl Flow {
     /// Reads a flow's file; an error has line and column, or names the switch that does not exist.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let flow: Self = serde_json::from_str(text).map_err(|error| format!("not a flow: {error}"))?;
+        let flow: Self =
+            serde_json::from_str(text).map_err(|error| plain(&format!("not a flow: {error}")))?;
         flow.check()?;
         Ok(flow)
     }

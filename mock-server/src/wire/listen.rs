@@ -56,33 +56,41 @@ pub(crate) struct Ground {
     pub(crate) on_accept: OnAccept,
 }
 
-/// Binds the host's port, or both loopback addresses on the same port.
-pub(crate) async fn bind(host: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, OptionsError> {
+/// What to do about a port that is in use.
+pub(crate) const OTHER_PORT: &str = "choose another port with --port (0 picks a free one)";
+
+/// Binds the host's port, or both loopback addresses on the same port. `else_do` is what to do if it is in use.
+pub(crate) async fn bind(
+    host: Option<IpAddr>,
+    port: u16,
+    else_do: &str,
+) -> Result<Vec<TcpListener>, OptionsError> {
     if let Some(host) = host {
         let address = SocketAddr::new(host, port);
-        return Ok(vec![TcpListener::bind(address).await.map_err(|e| explain(address, &e))?]);
+        return Ok(vec![TcpListener::bind(address).await.map_err(|e| explain(address, &e, else_do))?]);
     }
     let mut clash = None;
     for _ in 0..PORT_TRIES {
         let four = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-        let first = TcpListener::bind(four).await.map_err(|e| explain(four, &e))?;
-        let given = first.local_addr().map_err(|e| explain(four, &e))?.port();
+        let first = TcpListener::bind(four).await.map_err(|e| explain(four, &e, else_do))?;
+        let given = first.local_addr().map_err(|e| explain(four, &e, else_do))?.port();
         let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), given);
         match TcpListener::bind(six).await {
             Ok(second) => return Ok(vec![first, second]),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && port == 0 => clash = Some(explain(six, &e)),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(explain(six, &e)),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && port == 0 => {
+                clash = Some(explain(six, &e, else_do));
+            }
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(explain(six, &e, else_do)),
             Err(_) => return Ok(vec![first]), // a machine without IPv6
         }
     }
     Err(clash.unwrap_or_else(|| OptionsError("no free port was found".to_owned())))
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> OptionsError {
+fn explain(address: SocketAddr, error: &io::Error, else_do: &str) -> OptionsError {
     OptionsError(match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "port {} on {} is in use by another program: stop that one, or choose another port with \
-             --port (0 picks a free one)",
+            "port {} on {} is in use by another program: stop that one, or {else_do}",
             address.port(),
             address.ip()
         ),

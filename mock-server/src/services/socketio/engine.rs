@@ -113,6 +113,9 @@ impl Session {
         self.world.journal.add(&*self.on, Fact::Open { detail: &how });
         self.world.console.tell("connected", &self.on, &how);
         let Err(Ended { ending, .. }) = self.carry().await;
+        // Whoever waits for the end by the journal finds it ended, and its topics left.
+        self.world.hub.leave(&self.on);
+        self.world.connections.close(&self.on);
         self.world.journal.add(&*self.on, Fact::Close(&ending));
         self.world.console.tell("closed", &self.on, &ending.detail);
     }

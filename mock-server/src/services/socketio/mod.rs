@@ -258,8 +258,7 @@ impl Visit {
                 Session::new(world.clone(), on.clone(), sid, settings, line, layer, inboxes).run().await;
             }
             world.services.sessions.0.locked().remove(&key);
-            world.hub.leave(&on);
-            world.connections.close(&on);
+            world.connections.close(&on); // also if it never began
         });
         handle
     }
