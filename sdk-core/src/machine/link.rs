@@ -236,6 +236,8 @@ pub(super) struct Link {
     pub opaque: u32,
     pub too_large: u32,
     pub kicked_at: Option<u64>,
+    /// When a wake-up last found it Ready. If it then proves to be dead, it does not wait either.
+    pub woken: Option<u64>,
     /// When to try a planned replacement again after one failed.
     pub replace_at: Option<u64>,
     /// When to close the socket of a topic that has ended.

@@ -63,6 +63,7 @@ impl Machine {
             ruling.text.push_str(&self.route.shown(topic.as_deref()));
         }
         self.lose(id, socket, ruling, None);
+        self.ended_after_wake(id);
     }
 
     /// Whether everything that was asked for has ended.

@@ -117,20 +117,15 @@ impl Machine {
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.is_ready() {
+                link.woken = may_skip.then_some(now);
                 self.probe(id);
-            } else if let Rest::Waiting { until, shown, not_before, .. } = &mut link.rest
-                && may_skip
-                && *until > now
-            {
-                let earlier = now.max(*not_before);
-                if earlier < *until {
-                    *until = earlier;
-                    *shown = self.now.unix_at(earlier);
-                }
+            } else if may_skip && self.skip_wait(id) {
                 skipped = true;
-            } else if matches!(link.rest, Rest::Failed(_))
-                && link.live.is_none()
-                && self.faults_planted.is(super::Faults::GO_ON_AFTER_FATAL)
+            } else if self.faults_planted.is(super::Faults::GO_ON_AFTER_FATAL)
+                && self
+                    .links
+                    .get(&id)
+                    .is_some_and(|link| matches!(link.rest, Rest::Failed(_)) && link.live.is_none())
             {
                 self.begin(id, false, true);
             }
@@ -139,6 +134,33 @@ impl Machine {
             self.last_wake = Some(now);
         }
         self.dirty = true;
+    }
+
+    /// Ends a link's wait, if it waits.
+    fn skip_wait(&mut self, id: u32) -> bool {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Rest::Waiting { until, shown, not_before, .. } = &mut link.rest else { return false };
+        if *until <= now.mono {
+            return false;
+        }
+        let earlier = now.mono.max(*not_before);
+        if earlier < *until {
+            *until = earlier;
+            *shown = now.unix_at(earlier);
+        }
+        true
+    }
+
+    /// A connection has ended. A page that comes back learns only after its wake-up that its sockets are gone: the
+    /// wake-up ends this wait as it would have ended one that was there already. [rules §2.3]
+    pub(super) fn ended_after_wake(&mut self, id: u32) {
+        let now = self.now.mono;
+        let probed = ms(self.config.timings.probe_timeout);
+        let woken = self.links.get_mut(&id).and_then(|link| link.woken.take());
+        if woken.is_some_and(|at| now - at < probed) && self.skip_wait(id) {
+            self.last_wake = Some(now);
+        }
     }
 
     /// Asks a socket whether it still answers, or replaces it where it can't be asked.

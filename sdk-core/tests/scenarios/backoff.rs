@@ -181,6 +181,24 @@ fn wake_ups_skip_a_wait_at_most_once_in_five_seconds() {
 }
 
 #[test]
+fn a_connection_whose_end_arrives_just_after_a_wake_up_does_not_wait_either() {
+    for service in Service::ALL {
+        let mut world = World::browser(service).obedient();
+        world.subscribe("a1").at(20_000).visibility(Visibility::Hidden).at(21_000);
+        assert!(world.is_ready());
+        let dials = world.dials().len();
+        world.visibility(Visibility::Visible).at(21_010).close(1006, "").tick();
+        assert_eq!(world.dials().len(), dials + 1, "{service}: at once, as the page is back");
+        world.at(22_000).close(1006, "").tick();
+        assert_eq!(world.dials().len(), dials + 1, "{service}: once");
+        let mut late = World::browser(service).obedient();
+        late.subscribe("a1").at(20_000).visibility(Visibility::Hidden).visibility(Visibility::Visible);
+        late.activity().at(22_500).close(1006, "").tick();
+        assert_eq!(late.dials().len(), 1, "{service}: not long after it");
+    }
+}
+
+#[test]
 fn a_hidden_page_goes_on_trying() {
     let mut world = World::browser(Service::DevContext).server(refused());
     world.subscribe("a1").visibility(Visibility::Hidden).at(65_000);
