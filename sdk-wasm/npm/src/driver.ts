@@ -133,6 +133,7 @@ export class Driver {
           this.input(3, id, code, NaN, [reason]);
         },
         tooLarge: (id) => this.input(5, id),
+        lost: (id, why) => this.input(4, id, NaN, NaN, [why]),
       },
       socket,
     );

@@ -13,6 +13,7 @@ export interface SocketEvents {
   binary(id: number, bytes: number): void;
   closed(id: number, code: number, reason: string): void;
   tooLarge(id: number): void;
+  lost(id: number, why: string): void;
 }
 
 let fallback: WebSocketClass | undefined;
@@ -35,6 +36,8 @@ export function webSocketClass(given: WebSocketClass | undefined): WebSocketClas
 }
 
 const ignore = (): void => {};
+/** How many bytes may wait to be sent, as on every host. */
+const WRITE_BUFFER = 2 * 1024 * 1024;
 
 /** The open sockets of a client. */
 export class Sockets {
@@ -84,10 +87,14 @@ export class Sockets {
     };
   }
 
-  /** Sends a text. */
+  /** Sends a text. A server that does not read has its connection ended before too much waits for it. */
   send(id: number, text: string): void {
     const socket = this.#open.get(id);
-    if (socket?.readyState === 1) socket.send(text);
+    if (socket?.readyState !== 1) return;
+    const waiting = socket.bufferedAmount ?? 0;
+    if (waiting + text.length <= WRITE_BUFFER) return socket.send(text);
+    this.close(id, 4000);
+    queueMicrotask(() => this.#events.lost(id, `the server does not read: ${waiting} bytes wait for it`));
   }
 
   /** Closes a socket and forgets it. */

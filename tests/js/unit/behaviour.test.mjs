@@ -1,7 +1,9 @@
 // Faults, reconnects, tokens, commands, readers: what an app meets on a bad day.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 import { ConfigError, SteadfastError, TokenDenied, connect } from 'steadfast';
+import { WebSocket, WebSocketServer } from 'ws';
 import { pause, startMock, token, until } from '../support/mock.mjs';
 
 let mock;
@@ -126,6 +128,35 @@ it('commands: not connected, given up, wrong, closed', async () => {
   assert.ok(last.includes('ready'));
   await assert.rejects(client.ping(), kind('Closed'));
   assert.throws(() => client.subscribe('x'), kind('Closed'));
+});
+
+it('a server that does not read ends the connection before more than 2 MiB wait for it', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  const sockets = [];
+  class Kept extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      sockets.push(this);
+    }
+  }
+  try {
+    server.on('connection', (_, request) => request.socket.pause());
+    await once(server, 'listening');
+    const client = open('charisma', { url: `ws://127.0.0.1:${server.address().port}`, auth: 'query', WebSocket: Kept, baseDelay: 60_000, maxDelay: 60_000 });
+    await client.ready();
+    const waiting = until(client, (event) => event.type === 'state' && event.state.status === 'waiting');
+    let most = 0;
+    // What the system takes on its way is some megabytes more.
+    for (let sent = 0; client.state.status === 'ready' && sent < 256; sent++) {
+      await client.sendRaw('note', 'x'.repeat(200_000));
+      most = Math.max(most, sockets[0].bufferedAmount);
+    }
+    assert.match((await waiting).state.why.text, /does not read/);
+    assert.ok(most > 0 && most <= 2 * 1024 * 1024, `${most} bytes waited`);
+  } finally {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  }
 });
 
 it('a wrong option is an error that names it', () => {
