@@ -41,6 +41,22 @@ impl<K: Ord, V> Map<K, V> {
         self.0.get_mut(at).map(|(_, value)| value)
     }
 
+    /// The value of a key, to change. `place` is where it may stand, and then where it does: what is asked for often is
+    /// not searched each time.
+    pub(crate) fn get_mut_near<Q: Ord + ?Sized>(&mut self, key: &Q, place: &mut u16) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let at = usize::from(*place);
+        if self.0.get(at).is_none_or(|(own, _)| own.borrow() != key) {
+            let found = self.find(key).ok()?;
+            // Nobody follows more topics than that; whoever does has them searched.
+            *place = u16::try_from(found).unwrap_or(u16::MAX);
+            return self.0.get_mut(found).map(|(_, value)| value);
+        }
+        self.0.get_mut(at).map(|(_, value)| value)
+    }
+
     /// Whether there is such a key.
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where

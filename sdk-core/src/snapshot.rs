@@ -37,7 +37,7 @@ impl Phase {
 
     /// Whether nothing more is expected after it.
     pub const fn is_final(self) -> bool {
-        self.rank() == 3
+        matches!(self, Self::Done | Self::Failed | Self::Expired)
     }
 
     /// The name, as shown to people and in JSON.

@@ -1,6 +1,6 @@
 //! The clients of this module, and how an envelope is put together.
 
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use steadfast::socketio::{PacketHead, PacketType};
@@ -15,7 +15,9 @@ const SLOTS: usize = 4096;
 
 /// The texts of one envelope.
 #[derive(Default)]
-pub(crate) struct Texts([Option<String>; TEXTS]);
+pub(crate) struct Texts([Option<Box<str>>; TEXTS]);
+
+static NO_TEXTS: Texts = Texts([const { None }; TEXTS]);
 
 /// One client.
 pub(crate) struct Client {
@@ -35,13 +37,7 @@ impl Client {
         }
         let Some(texts) = self.slots.get_mut(slot) else { return };
         for (index, place) in texts.0.iter_mut().enumerate() {
-            match (buffer.text(index), place) {
-                (Some(text), Some(place)) => {
-                    place.clear();
-                    place.push_str(text);
-                }
-                (text, place) => *place = text.map(String::from),
-            }
+            *place = buffer.text(index).map(Box::from);
         }
     }
 }
@@ -111,11 +107,7 @@ pub(crate) fn frame(
     texts: Option<&Texts>,
     numbers: &Numbers,
 ) -> u32 {
-    let mut list = [None; TEXTS];
-    for (place, text) in list.iter_mut().zip(texts.iter().flat_map(|texts| &texts.0)) {
-        *place = text.as_deref();
-    }
-    let [topic, item, question, request, words, code, name] = list;
+    let [topic, item, question, request, words, code, name] = &texts.unwrap_or(&NO_TEXTS).0;
     let present = |number: f64| (!number.is_nan()).then_some(number);
     let Numbers { what, bits, progress, at, eta, sequence } = *numbers;
     let flag = |at: u32| match bits >> at & 3 {
@@ -123,16 +115,16 @@ pub(crate) fn frame(
         2 => Some(true),
         _ => None,
     };
-    let kind = Kind::from_number(what as u8);
     let mut envelope = Envelope {
-        kind,
-        name: if kind == Kind::Unknown { name.unwrap_or_default() } else { kind.name() },
-        topic,
-        item,
-        question,
-        request,
-        text: words,
-        code,
+        kind: Kind::from_number(what as u8),
+        // No decision depends on a name: the kind is what there is of it.
+        name: "",
+        topic: topic.as_deref(),
+        item: item.as_deref(),
+        question: question.as_deref(),
+        request: request.as_deref(),
+        text: words.as_deref(),
+        code: code.as_deref(),
         status: match (what >> 8) as u8 {
             0 => None,
             status => Some(Status::from_number(status)),
@@ -150,9 +142,8 @@ pub(crate) fn frame(
         envelope.eta = present(eta);
         envelope.sequence = present(sequence);
     } else {
-        envelope.name = "";
         envelope.handshake = Some(Handshake {
-            sid: name.unwrap_or_default(),
+            sid: name.as_deref().unwrap_or_default(),
             ping_interval: present(progress).map(|number| number as u32),
             ping_timeout: present(at).map(|number| number as u32),
             upgrades: bits & 1 << 11 != 0,

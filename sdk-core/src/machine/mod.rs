@@ -94,6 +94,8 @@ pub struct Machine {
     /// The link that tries first while all are down, where there are several.
     scout: Option<u32>,
     topics: Map<String, Box<Topic>>,
+    /// Where topics stood in the list when they last had news, by their last characters.
+    places: [u16; 16],
     next_order: u64,
     queue: Vec<Queued>,
     waiters: Vec<Waiter>,
@@ -155,6 +157,7 @@ impl Machine {
             next_link: SHARED + 1,
             scout: None,
             topics: Map::default(),
+            places: [0; 16],
             next_order: 0,
             queue: Vec::new(),
             waiters: Vec::new(),

@@ -1,13 +1,12 @@
 //! How a frame changes a topic's picture: what is older than what, phases, items. [rules §2.13]
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::redact::{MAX_TEXT, beginning};
 use super::topics::Topic;
 use crate::config::Service;
 use crate::dialect::{End, Update};
-use crate::envelope::{Envelope, Kind, Stage, Verdict};
+use crate::envelope::{Envelope, Kind, Stage, Stages, Verdict};
 use crate::snapshot::{Item, Phase};
 
 /// Something with a longer id is no item of a picture.
@@ -33,7 +32,7 @@ pub(super) struct Learned {
     /// Flags of the verdict.
     pub flags: u32,
     /// Stages that were done but never told.
-    pub late: Vec<Stage>,
+    pub late: Stages,
 }
 
 impl Topic {
@@ -46,7 +45,7 @@ impl Topic {
         full: f64,
         max_items: usize,
     ) -> Learned {
-        let mut learned = Learned { flags: Verdict::DELIVER, late: Vec::new() };
+        let mut learned = Learned { flags: Verdict::DELIVER, late: Stages::default() };
         let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
         let kept = item_id.filter(|id| id.len() <= MAX_ID);
         let newer = match self.age(envelope, item_id, max_items) {
@@ -90,7 +89,9 @@ impl Topic {
             if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
         });
         learned.flags |= Verdict::SNAPSHOT;
-        self.learn_stages(update, envelope, &mut learned);
+        if !update.stages.is_empty() {
+            self.learn_stages(update, envelope, &mut learned);
+        }
         if let (Some(kind), Some(id)) = (update.item, kept) {
             let phase = update.phase;
             let item = self.item_mut(id, kind, max_items);
@@ -135,7 +136,7 @@ impl Topic {
 
     fn item_mut(&mut self, id: &str, kind: &'static str, max: usize) -> &mut Item {
         let items = &mut self.snapshot.items;
-        let found = items.iter().position(|item| item.id == id && item.kind == kind);
+        let found = items.iter().position(|item| item.kind == kind && item.id == id);
         let at = found.unwrap_or_else(|| {
             while items.len() >= max.max(1) {
                 let oldest_finished = items.iter().position(|item| item.phase.is_final()).unwrap_or(0);
@@ -149,6 +150,7 @@ impl Topic {
     }
 
     /// Stages that this frame names and nobody has told yet. [devcontext §4.3]
+    #[inline(never)]
     fn learn_stages(&mut self, update: &Update, envelope: &Envelope<'_>, learned: &mut Learned) {
         let own = Stage::from_name(envelope.item.unwrap_or_default());
         for &(stage, name) in Stage::ALL {
@@ -157,7 +159,7 @@ impl Topic {
             }
             self.stages.add(stage);
             if !(stage == own && envelope.kind == Kind::StageCompleted) {
-                learned.late.push(stage);
+                learned.late.add(stage);
             }
             let item = self.item_mut(name, "stage", Stage::ALL.len());
             item.phase = Phase::Done;
@@ -264,6 +266,10 @@ impl Item {
 /// Replaces a text in the memory it has, and cuts what is too long.
 fn set_text(slot: &mut Option<String>, text: &str) {
     let slot = slot.get_or_insert_with(String::new);
+    // Most frames say what the one before said.
+    if slot == text {
+        return;
+    }
     slot.clear();
     let kept = beginning(text, MAX_TEXT);
     slot.push_str(kept);

@@ -11,7 +11,7 @@ use super::write::request_number;
 use super::{Faults, Machine};
 use crate::config::ms;
 use crate::dialect::{Ask, End, Outgoing, Recovers, Signal, Update};
-use crate::envelope::{Envelope, Head, Kind, Verdict};
+use crate::envelope::{Envelope, Head, Kind, Stage as AnalysisStage, Verdict};
 use crate::event::{Event, InterviewState, NoticeKind, WhyKind};
 use crate::io::{DisconnectReason, FrameId, Output, SocketId, Violation};
 use crate::socketio::{PacketHead, PacketType};
@@ -108,7 +108,8 @@ impl Machine {
                 return 0;
             }
         }
-        if !matches!(signal, Signal::Fault(_)) {
+        let asks_softly = self.profile.auth_in_band && !self.profile.auth_answered;
+        if asks_softly && !matches!(signal, Signal::Fault(_)) {
             self.soft_authenticate(id, socket, frame);
         }
         match signal {
@@ -132,6 +133,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn hold_for_attachments(&mut self, id: u32, socket: SocketId, frame: FrameId, packet: PacketHead) -> u32 {
         let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         if !conn.is_ready() {
@@ -155,6 +157,7 @@ impl Machine {
 
     // --- Engine.IO and Socket.IO ------------------------------------------------------------------------------
 
+    #[inline(never)]
     fn engine_packet(
         &mut self,
         id: u32,
@@ -234,6 +237,7 @@ impl Machine {
 
     // --- news of topics ---------------------------------------------------------------------------------------
 
+    #[inline(never)]
     pub(super) fn update(
         &mut self,
         socket: SocketId,
@@ -253,7 +257,9 @@ impl Machine {
             self.stats.dropped += 1;
             return 0;
         }
-        let Some(topic) = self.topics.get_mut(name) else { return Verdict::DELIVER };
+        let place = name.bytes().next_back().map(|last| usize::from(last % 16));
+        let Some(place) = place.and_then(|at| self.places.get_mut(at)) else { return Verdict::DELIVER };
+        let Some(topic) = self.topics.get_mut_near(name, place) else { return Verdict::DELIVER };
         if update.interview && topic.interview.is_none() {
             return Verdict::DELIVER;
         }
@@ -293,7 +299,10 @@ impl Machine {
         }
         let (progress, at) = (topic.snapshot.progress, envelope.at);
         let closes_gap = topic.gap_due.is_some() && self.profile.recovers == Recovers::FirstFrame;
-        for stage in learned.late {
+        for &(stage, _) in AnalysisStage::ALL {
+            if !learned.late.has(stage) {
+                continue;
+            }
             let topic = name.into();
             self.event(Event::Derived { topic, kind: Kind::StageCompleted, stage, progress, at });
         }
@@ -322,6 +331,7 @@ impl Machine {
     }
 
     /// Two frames say that a DocProc session is complete; one is delivered as its end. [docproc §4.4]
+    #[inline(never)]
     fn completes(&mut self, name: &str, frame: FrameId, has_result: bool, flags: &mut u32) {
         let due = self.now.mono + ms(self.config.timings.completion_wait);
         let Some(topic) = self.topics.get_mut(name) else { return };
@@ -353,6 +363,7 @@ impl Machine {
         self.finish_topic(name);
     }
 
+    #[inline(never)]
     fn end_topic(&mut self, id: u32, name: &str, _frame: FrameId, _flags: &mut u32) {
         if let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) {
             // Only one end is told: this one, which the picture shows.
@@ -369,6 +380,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn say_out_of_range(&mut self, id: u32, socket: SocketId, topic: &str) {
         let Some(conn) = conn_at(&mut self.links, id, socket) else { return };
         if !core::mem::replace(&mut conn.said_out_of_range, true) {
@@ -381,6 +393,7 @@ impl Machine {
 
     // --- answers ----------------------------------------------------------------------------------------------
 
+    #[inline(never)]
     fn reply(
         &mut self,
         id: u32,
@@ -462,10 +475,8 @@ impl Machine {
     }
 
     /// A service that does not answer `authenticate`: the next frame that is no error confirms it. [devcontext §1.4]
+    #[inline(never)]
     fn soft_authenticate(&mut self, id: u32, socket: SocketId, frame: FrameId) {
-        if self.profile.auth_answered || !self.profile.auth_in_band {
-            return;
-        }
         let asked = |what: &Awaiting| matches!(what, Awaiting::Command { ask: Ask::Authenticate, .. });
         let taken = self.take_awaited(id, socket, None, asked);
         if let Some(Awaited { what: Awaiting::Command { id, .. }, sent_at, .. }) = taken {

@@ -69,6 +69,16 @@ interface Slot {
 /** A clock that never jumps, ms. */
 const mono = (): number => performance.now();
 
+let arrived = NaN;
+/** When a frame without a time of its own arrived. All that are handed over in one go have arrived with one read. */
+function arrival(): number {
+  if (arrived !== arrived) {
+    arrived = mono();
+    queueMicrotask(() => (arrived = NaN));
+  }
+  return arrived;
+}
+
 /** The part of a client that nobody sees. */
 export class Driver {
   readonly options: ClientOptions;
@@ -234,7 +244,7 @@ export class Driver {
       return this.input(7, socket, NaN, NaN, [excerpt(error.message), excerpt(text)]);
     }
     // A frame's own time costs nothing to know; it is on the same clock, but not everywhere.
-    const now = stamp > 0 && stamp < 1e12 ? stamp : mono();
+    const now = stamp > 0 && stamp < 1e12 ? stamp : arrival();
     const topic = this.#followed(p.topic);
     const verdict = this.#core.accept(this.#client, socket, bytes, this.#slot(p, topic), p, now);
     const frame = this.#frames++;
@@ -289,9 +299,9 @@ export class Driver {
       return 0;
     }
     const slot = (topic.slot ??= this.#newSlot());
-    const same =
-      slot.text === p.text && slot.item === p.item && slot.code === p.code && slot.question === p.question && slot.request === p.request;
-    if (same && slot.told && p.kind) return slot.number;
+    const known =
+      same(slot.text, p.text) && same(slot.item, p.item) && same(slot.code, p.code) && same(slot.question, p.question) && same(slot.request, p.request);
+    if (known && slot.told && p.kind) return slot.number;
     slot.told = true;
     ({ text: slot.text, item: slot.item, code: slot.code, question: slot.question, request: slot.request } = p);
     this.#core.keep(this.#client, slot.number, p);
@@ -491,12 +501,11 @@ export class Driver {
       const targets = topic.targets;
       for (let at = 0; at < targets.length; at++) (targets[at] as Target).deliver(event);
     }
-    this.wake();
+    if (this.waiting.size > 0) this.wake();
   }
 
   /** Wakes the readers that wait. */
   wake(): void {
-    if (this.waiting.size === 0) return;
     const waiting = [...this.waiting];
     this.waiting.clear();
     for (const wake of waiting) wake();
@@ -507,15 +516,11 @@ export class Driver {
     this.#arm();
   }
 
-  /** Calls a listener. What it throws goes where uncaught errors go, not here. */
-  call(listener: (event: never) => void, event: unknown): void {
-    try {
-      listener(event as never);
-    } catch (error) {
-      const report = this.options.onListenerError ?? (globalThis as { reportError?: (error: unknown) => void }).reportError;
-      if (report) report(error);
-      else console.error('steadfast: a listener failed:', error);
-    }
+  /** What a listener throws goes where uncaught errors go. */
+  report(error: unknown): void {
+    const report = this.options.onListenerError ?? (globalThis as { reportError?: (error: unknown) => void }).reportError;
+    if (report) report(error);
+    else console.error('steadfast: a listener failed:', error);
   }
 
   /** Ends everything. */
@@ -540,6 +545,11 @@ export class Driver {
 /** What a closed client says. */
 export function closed(): SteadfastError {
   return new SteadfastError({ kind: 'Closed', message: 'the client is closed' });
+}
+
+/** Whether two texts are alike. Absent ones are told apart first: an engine is quick at comparing texts alone. */
+function same(a: Text, b: Text): boolean {
+  return a === undefined ? b === undefined : b !== undefined && a === b;
 }
 
 /** Shares come as parts of 2^53 and times in µs, which are whole numbers. */

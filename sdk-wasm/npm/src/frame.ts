@@ -22,16 +22,22 @@ function fields(json: string): Fields {
 
 type Pick = (p: Picked, kind: number, v: Fields) => void;
 
-/** Sets a frame's name and kind. The last name is remembered, and used again: comparing it with itself costs nothing. */
+/**
+ * Sets a frame's name and kind. The last name is remembered: most frames have it too. A known name becomes the one that
+ * stands in this program, which an engine compares by its place and not by its letters.
+ */
 function finder(kinds: Map<string, number>): (p: Picked, name: string) => void {
+  const names = new Map([...kinds.keys()].map((name) => [name, name]));
   let last = '';
+  let own = '';
   let number = 0;
   return (p, name) => {
     if (name !== last) {
       last = name;
+      own = names.get(name) ?? name;
       number = kinds.get(name) ?? 0;
     }
-    p.name = last;
+    p.name = own;
     p.kind = number;
   };
 }

@@ -58,15 +58,20 @@ export async function* readEvents(source: Source): AsyncGenerator<AnyEvent, void
 }
 
 type Listener = (event: never) => void;
-const none: readonly Listener[] = [];
+
+/** One call of `on`, so that a listener added twice is called twice and removed one by one. */
+interface Entry {
+  readonly listener: Listener;
+}
+const none: readonly Entry[] = [];
 
 /** Listeners by type, `'*'` for all. Lists are replaced, never changed, so that one being walked stays as it is. */
 export class Listeners {
   readonly #driver: Driver;
-  #byType = new Map<string, readonly Listener[]>();
-  #all: readonly Listener[] = none;
+  #byType = new Map<string, readonly Entry[]>();
+  #all: readonly Entry[] = none;
   #lastType = '';
-  #last: readonly Listener[] = none;
+  #last: readonly Entry[] = none;
 
   constructor(driver: Driver) {
     this.#driver = driver;
@@ -74,8 +79,7 @@ export class Listeners {
 
   /** Adds a listener. Gives the function that removes it. */
   on(type: string, listener: Listener): () => void {
-    // One entry for each call, so that a listener added twice is called twice and removed one by one.
-    const entry: Listener = (event) => listener(event);
+    const entry: Entry = { listener };
     this.#set(type, [...this.#of(type), entry]);
     return () => this.#set(type, this.#of(type).filter((own) => own !== entry));
   }
@@ -83,9 +87,11 @@ export class Listeners {
   /** Calls those that want this event. */
   deliver(event: AnyEvent): void {
     if (event.type !== this.#lastType) this.#last = this.#byType.get((this.#lastType = event.type)) ?? none;
-    const [own, all] = [this.#last, this.#all];
-    for (let at = 0; at < own.length; at++) this.#driver.call(own[at] as Listener, event);
-    for (let at = 0; at < all.length; at++) this.#driver.call(all[at] as Listener, event);
+    // Both lists as they are now: what a listener adds or removes holds from the next event on.
+    const own = this.#last;
+    const all = this.#all;
+    for (let at = 0; at < own.length; at++) this.#call((own[at] as Entry).listener, event);
+    for (let at = 0; at < all.length; at++) this.#call((all[at] as Entry).listener, event);
   }
 
   /** Removes all. */
@@ -95,11 +101,20 @@ export class Listeners {
     this.#lastType = '';
   }
 
-  #of(type: string): readonly Listener[] {
+  /** Calls a listener. What it throws goes where uncaught errors go, not here. */
+  #call(listener: Listener, event: AnyEvent): void {
+    try {
+      listener(event as never);
+    } catch (error) {
+      this.#driver.report(error);
+    }
+  }
+
+  #of(type: string): readonly Entry[] {
     return type === '*' ? this.#all : (this.#byType.get(type) ?? none);
   }
 
-  #set(type: string, list: readonly Listener[]): void {
+  #set(type: string, list: readonly Entry[]): void {
     if (type === '*') this.#all = list;
     else this.#byType.set(type, list);
     this.#lastType = '';

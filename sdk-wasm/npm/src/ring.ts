@@ -12,6 +12,9 @@ export class Ring<T extends Numbered> {
   readonly #most: number;
   readonly #mostBytes: number;
   #bytes = 0;
+  /** Where the next event goes, and where the oldest stands. */
+  #next = 0;
+  #oldest = 0;
   /** The number of the oldest event that is kept. */
   front = 1;
   /** The number of the newest event. */
@@ -27,7 +30,8 @@ export class Ring<T extends Numbered> {
   /** Appends an event of about this size, whose number is the next one. */
   push(event: T, size: number): void {
     if (this.last - this.front + 1 >= this.#most) this.#evict();
-    const place = event.seq % this.#most;
+    const place = this.#next;
+    this.#next = place + 1 === this.#most ? 0 : place + 1;
     this.last = event.seq;
     this.#events[place] = event;
     this.#sizes[place] = size;
@@ -37,11 +41,12 @@ export class Ring<T extends Numbered> {
 
   /** The event of this number; undefined if it is gone or not there yet. */
   get(seq: number): T | undefined {
-    return seq >= this.front && seq <= this.last ? this.#events[seq % this.#most] : undefined;
+    return seq >= this.front && seq <= this.last ? this.#events[(this.#oldest + seq - this.front) % this.#most] : undefined;
   }
 
   #evict(): void {
-    const place = this.front % this.#most;
+    const place = this.#oldest;
+    this.#oldest = place + 1 === this.#most ? 0 : place + 1;
     this.#events[place] = undefined;
     this.#bytes -= this.#sizes[place] ?? 0;
     this.front++;
