@@ -78,8 +78,8 @@ impl fmt::Display for Service {
     }
 }
 
-/// Where the service is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the service is. `Debug` shows a URL without its query.
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum Endpoint {
     /// The service's own production URL; Saga and DocProc name none.
@@ -88,6 +88,16 @@ pub enum Endpoint {
     Development,
     /// The base URL, with `ws`, `wss`, `http` or `https`, with or without the known socket path.
     Url(String),
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Production => f.write_str("Production"),
+            Self::Development => f.write_str("Development"),
+            Self::Url(url) => f.debug_tuple("Url").field(&crate::redact_url(url)).finish(),
+        }
+    }
 }
 
 /// How the token reaches the service.

@@ -20,6 +20,7 @@
 //! # async fn follow() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = CharismaClient::connect_to(Endpoint::Url("ws://127.0.0.1:8090/charisma".into()), "my-token")?;
 //! let mut session = client.session("session_123")?;
+//! session.live().await?; // an error where trying again is of no use
 //! while let Some(update) = session.next().await {
 //!     match update {
 //!         Update::Message(message) => match message.data() {
@@ -37,6 +38,9 @@
 //! # }
 //! # }
 //! ```
+//!
+//! What the connection does meanwhile, and why, is in `client.events()` and `client.state()`; `client.diagnose()` puts it
+//! into words. A subscription of a client that has failed (its token is refused, say) waits for `set_token` or `connect`.
 //!
 //! In a browser the same code runs with the feature `web` in place of `native`, in a page or in a worker: spawn it where
 //! your framework spawns futures (Leptos, Yew and Dioxus: `spawn_local` or an effect). Clients and subscriptions can be

@@ -54,6 +54,10 @@ pub enum TopicEvent {
 }
 
 /// A subscription to one topic: a stream of its events. Dropping it unsubscribes.
+///
+/// It lasts through lost connections, and also through the client's failure: it goes on when `set_token` or `connect`
+/// has armed the client again. Who does not want to wait for that awaits [`live`](Self::live), which fails with the
+/// reason, or follows the [events](Handle::events) of the client.
 pub struct Subscription {
     wish: Arc<Wish>,
     reader: Reader<Event>,

@@ -10,6 +10,8 @@ use crate::io::Token;
 pub(super) const MAX_TEXT: usize = 4096;
 /// How many bytes of a code or a name.
 const MAX_WORD: usize = 256;
+/// A shorter token is part of half the words there are: what is missing from them would tell it.
+const SHORTEST: usize = 4;
 /// How often a token that is quoted may have been percent-encoded.
 const ENCODINGS: usize = 3;
 /// A token quoted in a text that is quoted six times over: more backslashes in a row are not read as escapes.
@@ -50,7 +52,7 @@ impl Machine {
         let mut secrets = Vec::new();
         let mut add = |token: Option<&'a Token>| {
             if let Some(secret) = token.map(|token| token.text.expose())
-                && !secret.is_empty()
+                && secret.len() >= SHORTEST
                 && !secrets.contains(&secret)
             {
                 secrets.push(secret);

@@ -179,6 +179,9 @@ fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
         ("ping_interval", config.timings.ping_interval),
         ("pong_timeout", config.timings.pong_timeout),
         ("rotate_after", config.timings.rotate_after),
+        ("browser_probe_interval", config.timings.browser_probe_interval),
+        ("refresh_interval", config.timings.refresh_interval),
+        ("clock_jump", config.timings.clock_jump),
     ] {
         if ms(time) == 0 {
             return error(field, "a time of 0 always runs out at once; give at least 1 ms");

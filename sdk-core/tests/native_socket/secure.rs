@@ -142,6 +142,17 @@ async fn a_plain_port_behind_a_secure_url_is_explained() {
 }
 
 #[tokio::test]
+async fn a_secure_port_behind_a_plain_url_is_explained() {
+    let (_, acceptor) = certificate("localhost");
+    let (port, _server) = serve(|stream| async move { acceptor.accept(stream).await.is_ok() }).await;
+    let reason = refused(&native(), ws(format!("ws://127.0.0.1:{port}/ws"))).await;
+    assert!(
+        matches!(&reason, DisconnectReason::Network(why) if why.contains("does not speak HTTP") && why.contains("wss://")),
+        "{reason:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_tls_stream_cut_off_without_goodbye_is_1006() {
     let (root, acceptor) = certificate("localhost");
     let (port, _server) = serve(|stream| async move {

@@ -258,3 +258,29 @@ fn tokens_set_by_the_thousand_are_no_flood() {
         assert!(world.is_ready());
     }
 }
+
+#[test]
+fn a_token_that_is_part_of_every_word_makes_no_holes_in_them() {
+    let mut world = World::dev(Service::Charisma).obedient().provider(Provider::Same("t"));
+    world.subscribe("s1").advance(1_000).close(1011, "out of order");
+    let diagnosis = world.machine.diagnose();
+    assert!(diagnosis.text.contains("endpoint: ws://localhost"), "{}", diagnosis.text);
+    assert!(serde_json::from_str::<serde_json::Value>(&diagnosis.json).is_ok(), "{}", diagnosis.json);
+}
+
+#[test]
+fn an_interval_of_nothing_is_refused_by_its_name() {
+    type Set = fn(&mut steadfast::Timings);
+    let cases: [(&str, Set); 4] = [
+        ("browser_probe_interval", |t| t.browser_probe_interval = Duration::ZERO),
+        ("refresh_interval", |t| t.refresh_interval = Duration::ZERO),
+        ("clock_jump", |t| t.clock_jump = Duration::from_micros(999)),
+        ("ping_interval", |t| t.ping_interval = Duration::ZERO),
+    ];
+    for (field, set) in cases {
+        let mut config = dev(Service::Charisma);
+        set(&mut config.timings);
+        let error = World::try_new(config, HostCaps::BROWSER).err();
+        assert_eq!(error.map(|error| error.field), Some(field));
+    }
+}

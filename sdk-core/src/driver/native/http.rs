@@ -86,7 +86,11 @@ pub(super) async fn upgrade(
     let stream = dial(shared, &target).await?;
 
     with_connection(stream, async |sender| {
-        let response = sender.send_request(message).await.map_err(|error| wrong(say(&error)))?;
+        let response = sender.send_request(message).await.map_err(|error| {
+            // A port that speaks TLS answers with an alert.
+            let other = error.is_parse() && !target.secure && !say(&error).ends_with("too large");
+            wrong(if other { not_http(&target, &error) } else { say(&error) })
+        })?;
         judge(&response, &accept, &request.subprotocols)?;
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| wrong(say(&error)))?;
         let parts = upgraded
@@ -183,6 +187,15 @@ async fn with_connection<T>(
         work.as_mut().poll(cx)
     })
     .await)
+}
+
+/// What answered speaks something else.
+fn not_http(target: &Target, error: &hyper::Error) -> String {
+    let Target { host, port, .. } = target;
+    let why = say(error);
+    format!(
+        "{host}:{port} does not speak HTTP ({why}); for a port with TLS the URL is to begin with wss:// or https://"
+    )
 }
 
 /// hyper's errors say "error trying to …" and keep the cause behind them.
