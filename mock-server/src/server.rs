@@ -213,9 +213,9 @@ impl MockServer {
                 "echo is ready at {base}/socket.io/ (namespaces / and /custom) and {base}/engine.io/"
             );
             self.world.console.say("ready", &text);
-            return;
         }
-        for service in Service::ALL {
+        let services: &[Service] = if self.world.options.echo { &[] } else { &Service::ALL };
+        for &service in services {
             let topic = match service {
                 Service::TherapyBridge => "550e8400-e29b-41d4-a716-446655440000",
                 Service::Saga => "project_1",

@@ -262,6 +262,8 @@ table! {
     ECHO_PING_TIMEOUT "echo.ping_timeout" Accepts::Span, "200ms", "Engine.IO's pingTimeout in echo mode.";
     ECHO_CONNECT_TIMEOUT "echo.connect_timeout" Accepts::Span, "45s",
         "How long a Socket.IO client may stay without CONNECT in echo mode.";
+    ECHO_PAUSE "echo.pause" Accepts::Span, "30ms",
+        "The time between CONNECT's answer and `auth` in echo mode, for clients that listen for one message at a time.";
     ECHO_MAX_PAYLOAD "echo.max_payload" BYTES, "1000000", "Engine.IO's maxPayload in echo mode.";
 
     VERDICT_CONNECTS "verdict.connects_per_minute" COUNT, "12",

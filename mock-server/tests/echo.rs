@@ -133,3 +133,19 @@ async fn a_silent_poller_is_forgotten() {
     assert_eq!(status, 400);
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_get_that_comes_just_behind_the_end_of_its_session_is_answered() {
+    let server = start().await;
+    let (_, open) = http(&server, "GET", "", "").await;
+    let open: serde_json::Value = serde_json::from_str(&open[1..]).unwrap();
+    let sid = format!("&sid={}", open["sid"].as_str().unwrap());
+    let late = async {
+        server.journal().wait_for(|entry| entry.kind.as_deref() == Some("(close)")).await;
+        http(&server, "GET", &sid, "").await
+    };
+    let (ended, late) = tokio::join!(http(&server, "POST", &sid, "1"), late);
+    assert_eq!((ended.0, late), (200, (200, "6".to_owned())));
+    assert_eq!(http(&server, "GET", &sid, "").await.0, 400);
+    server.shutdown().await;
+}

@@ -86,6 +86,8 @@ impl Echo {
                 self.patience = None;
                 let sid = json!({"sid": super::fresh_id(&self.world)});
                 out.packet(Parcel::new("(connect)", format!("40{prefix}{sid}")));
+                // Who listens for one message at a time loses one that comes in the same segment.
+                out.pause(self.world.switches.span(&s::ECHO_PAUSE));
                 let auth = json!(["auth", auth.unwrap_or_else(|| json!({}))]);
                 out.packet(Parcel::new("auth", format!("42{prefix}{auth}")));
             }

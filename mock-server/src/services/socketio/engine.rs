@@ -33,6 +33,9 @@ const PROBE_POLL: Duration = Duration::from_millis(100);
 /// Time a client has to fetch the engine's `1` by its next GET.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Time that a GET may come behind the POST which ends its session.
+const LAST_GET: Duration = Duration::from_millis(100);
+
 /// What is answered to a GET or POST.
 pub(super) type Answer = Result<String, Refusal>;
 
@@ -177,21 +180,31 @@ impl Session {
         }
     }
 
-    async fn due(&mut self, out: &mut Out) -> Result<(), Ended> {
+    /// Sends a ping and misses a pong when their time has come.
+    async fn beat(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if is_due(self.pong_due) {
+        if let Some(due) = self.next_ping.filter(|at| *at <= now) {
+            // A ping that a fault loses is none that must be answered: only the client shall notice.
+            let sent = self.send(&Parcel::new("(ping)", "2")).await?;
+            // Over polling the client fetches it; over a WebSocket its time begins when it was written.
+            let polled = matches!(self.line, Line::Polling(_));
+            let begun = if polled { due } else { now };
+            self.pong_due = sent.then(|| begun + self.settings.ping_timeout);
+            self.next_ping = (!sent).then(|| now + self.settings.ping_interval);
+        }
+        if self.pong_due.is_some_and(|at| at <= now) {
             // A client that was silent is waited for no longer: its next request finds no session.
             let Ended { mut ending, rude } = self.close_within(Duration::ZERO, None).await;
             ending.detail = format!("ping timeout, {}", ending.detail);
             return Err(Ended { ending, rude });
         }
-        if is_due(self.next_ping) {
-            // A ping that a fault loses is none that must be answered: only the client shall notice.
-            let sent = self.send(&Parcel::new("(ping)", "2")).await?;
-            self.pong_due = sent.then(|| now + self.settings.ping_timeout);
-            self.next_ping = (!sent).then(|| now + self.settings.ping_interval);
-        }
+        Ok(())
+    }
+
+    async fn due(&mut self, out: &mut Out) -> Result<(), Ended> {
+        self.beat().await?;
+        let now = Instant::now();
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.probe.as_ref().map(|probe| probe.until)) {
             self.probe.take().expect("its deadline was looked at").dismiss(&self.world);
         }
@@ -225,6 +238,9 @@ impl Session {
     }
 
     async fn asked(&mut self, ask: Ask, out: &mut Out) -> Result<(), Ended> {
+        if matches!(ask, Ask::Poll(_)) {
+            self.beat().await?; // a GET is no pong: it does not come before a deadline that it has missed
+        }
         match (ask, &mut self.line) {
             (Ask::Poll(waiting), Line::Polling(polling)) => {
                 if polling.is_waited_for() {
@@ -368,6 +384,7 @@ impl Session {
             match act {
                 Act::Event(frame) => drop(self.send(&self.layer.parcel(&frame)).await?),
                 Act::Packet(parcel) => drop(self.send(&parcel).await?),
+                Act::Pause(span) => sleep(span).await,
                 Act::Disconnect => {
                     self.layer.left();
                     self.send(&Parcel::new("(disconnect)", "41")).await?;
@@ -441,8 +458,12 @@ impl Session {
     async fn closed_by_client(&mut self) -> Ended {
         match &mut self.line {
             Line::WebSocket(_) => drop(self.close(None).await),
-            Line::Polling(polling) => {
-                polling.release();
+            Line::Polling(_) => {
+                // A GET that was sent before may come in behind the POST, over a connection of its own.
+                self.last_poll(LAST_GET).await;
+                if let Line::Polling(polling) = &mut self.line {
+                    polling.release();
+                }
                 self.line.flush(&self.on, self.settings.max_payload);
             }
         }
@@ -455,26 +476,31 @@ impl Session {
         self.close_within(FAREWELL, closing).await
     }
 
+    /// Waits a little for the GET that shall have the last word of polling.
+    async fn last_poll(&mut self, patience: Duration) {
+        let Self { line: Line::Polling(polling), asks, .. } = self else { return };
+        let comes = async {
+            while !polling.is_waited_for() {
+                match asks.recv().await {
+                    Some(Ask::Poll(waiting)) => polling.waiting = Some(waiting),
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        };
+        let _ = timeout(patience, comes).await;
+    }
+
     async fn close_within(&mut self, patience: Duration, closing: Option<&Closing>) -> Ended {
         if let Some(probe) = self.probe.take() {
             probe.dismiss(&self.world);
         }
-        let Self { line, asks, on, settings, .. } = self;
-        match line {
+        match &mut self.line {
             Line::WebSocket(socket) => super::transport::close(socket, closing).await,
             Line::Polling(polling) => {
                 polling.outbox.push_back(Item::Text("1".to_owned()));
-                let last_poll = async {
-                    while !polling.is_waited_for() {
-                        match asks.recv().await {
-                            Some(Ask::Poll(waiting)) => polling.waiting = Some(waiting),
-                            Some(_) => {}
-                            None => return,
-                        }
-                    }
-                };
-                let _ = timeout(patience, last_poll).await;
-                line.flush(on, settings.max_payload);
+                self.last_poll(patience).await;
+                self.line.flush(&self.on, self.settings.max_payload);
             }
         }
         let how = closing.map_or_else(|| "closed".to_owned(), |c| format!("{} {}", c.code, c.reason));

@@ -81,6 +81,7 @@ pub(crate) struct Out(VecDeque<Act>);
 pub(super) enum Act {
     Event(Frame),
     Packet(Parcel),
+    Pause(Duration),
     Disconnect,
     End(End),
 }
@@ -103,6 +104,11 @@ impl Out {
 
     pub(super) fn packet(&mut self, parcel: Parcel) {
         self.0.push_back(Act::Packet(parcel));
+    }
+
+    /// What follows waits so long.
+    pub(super) fn pause(&mut self, span: Duration) {
+        self.0.push_back(Act::Pause(span));
     }
 
     /// A client that breaks the protocol loses its connection, as with the official server.
