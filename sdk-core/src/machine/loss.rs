@@ -137,6 +137,8 @@ impl Machine {
             topic.lost(conn.socket, conn.heard_unix);
         }
         if let Some(frame) = conn.held {
+            // Its binary parts will not come.
+            self.stats.dropped += 1;
             self.out.push_back(Output::Release(frame, crate::envelope::Verdict(0)));
         }
         for awaited in conn.awaited {

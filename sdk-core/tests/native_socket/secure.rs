@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use steadfast::driver::native::{Native, NativeOptions};
+use steadfast::driver::native::{Native, NativeOptions, ServerTrust, Trust};
 use steadfast::driver::{Platform, Socket};
 use steadfast::{CloseReason, DisconnectReason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -139,6 +139,21 @@ async fn a_plain_port_behind_a_secure_url_is_explained() {
         matches!(&reason, DisconnectReason::Tls(why) if why.contains("does not speak TLS") && why.contains("ws://")),
         "{reason:?}"
     );
+}
+
+#[tokio::test]
+async fn an_app_whose_check_of_the_certificate_panics_has_refused_it() {
+    struct Panics;
+    impl ServerTrust for Panics {
+        fn check(&self, _: &[&[u8]], _: &str) -> Result<(), String> {
+            panic!("no certificate for me")
+        }
+    }
+    let (_, acceptor) = certificate("localhost");
+    let (port, _server) = serve(|stream| async move { acceptor.accept(stream).await.is_ok() }).await;
+    let options = NativeOptions { trust: Some(Trust(Arc::new(Panics))), ..NativeOptions::default() };
+    let reason = refused(&native_with(options), ws(format!("wss://localhost:{port}/ws"))).await;
+    assert!(matches!(&reason, DisconnectReason::Tls(why) if why.contains("panicked")), "{reason:?}");
 }
 
 #[tokio::test]

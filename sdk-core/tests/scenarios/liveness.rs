@@ -292,6 +292,10 @@ fn binary_parts_are_delivered_with_the_event_that_announced_them() {
     world.input(steadfast::Input::Binary(socket, 30));
     assert!(matches!(world.events.last(), Some((_, steadfast::Event::ProtocolViolation(_)))));
     assert!(world.is_ready());
+    // What never became whole is not delivered, and counted.
+    world.frame(event);
+    world.input(steadfast::Input::Binary(socket, 10)).close(1006, "");
+    assert_eq!((world.delivered.len(), world.machine.stats().dropped), (1, 1));
 }
 
 #[test]

@@ -47,11 +47,11 @@ export class Log {
   }
 }
 
-/** Finds a text also where it is escaped for a URL or for JSON. */
+/** Finds a text also where it is escaped for a URL, once or several times over, or for JSON. */
 function spelled(secret: string): RegExp {
   const each = [...secret].map((c) => {
     const hex = c.charCodeAt(0).toString(16).padStart(2, '0');
-    return `\\\\*(?:%${hex}|u00${hex}|${c.replace(/\W/, '\\$&')})`;
+    return `\\\\*(?:%(?:25)*${hex}|u00${hex}|${c.replace(/\W/, '\\$&')})`;
   });
   return new RegExp(each.join(''), 'gi');
 }

@@ -1,6 +1,7 @@
 //! Whom the app trusts, in place of the roots.
 
 use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,7 +17,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 /// the client, without any lock.
 pub trait ServerTrust: Send + Sync {
     /// Why this chain is not trusted, if it isn't. `chain` holds the certificates as sent, in DER, the server's own
-    /// first.
+    /// first. A panic counts as a refusal.
     fn check(&self, chain: &[&[u8]], host: &str) -> Result<(), String>;
 }
 
@@ -73,7 +74,13 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
         let chain: Vec<&[u8]> = [own].into_iter().chain(intermediates).map(|der| &**der).collect();
-        self.trust.0.check(&chain, &name.to_str()).map_err(|why| {
+        // Foreign code: its panic must not take the client's task with it, and what it said is not repeated.
+        let checked = catch_unwind(AssertUnwindSafe(|| self.trust.0.check(&chain, &name.to_str())));
+        let checked = checked.unwrap_or_else(|payload| {
+            drop(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+            Err("the app's check of the certificate panicked".into())
+        });
+        checked.map_err(|why| {
             Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refused(why)))))
         })?;
         Ok(ServerCertVerified::assertion())
