@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::json::Json;
-use super::read::{Body, Event, EventRead, Object, read_text, violation};
+use super::read::{Body, Event, EventRead, Object, Reader, Source, read_text, violation};
 use crate::envelope::{Envelope, Handshake};
 use crate::io::Violation;
 use crate::socketio::{PacketHead, PacketType};
@@ -40,6 +40,16 @@ pub(crate) struct ConnectError {
     retryable: Option<bool>,
 }
 
+/// A text alone.
+struct Words;
+
+impl Reader for Words {
+    type Value<'de> = String;
+    fn read(&self, source: &mut Source<'_>) -> serde_json::Result<String> {
+        String::deserialize(source)
+    }
+}
+
 /// A packet that is no event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Control {
@@ -55,7 +65,15 @@ impl Control {
             PacketType::Open => Self::Open(read_text(&Object(PhantomData), frame, json)?),
             PacketType::Connect => Self::Connect(read_text(&Object(PhantomData), frame, json)?),
             PacketType::ConnectError => {
-                let mut error: ConnectError = read_text(&Object(PhantomData), frame, json)?;
+                let mut error = match json.trim_ascii() {
+                    // A refusal without a word, or with nothing but words, is a refusal.
+                    "" => ConnectError::default(),
+                    text if text.starts_with('"') => ConnectError {
+                        message: Some(read_text(&Words, frame, text)?),
+                        ..ConnectError::default()
+                    },
+                    text => read_text(&Object(PhantomData), frame, text)?,
+                };
                 let data = error.data.as_ref().and_then(|data| data.value().ok()).unwrap_or_default();
                 error.code = data.get("code").and_then(|code| code.as_str()).map(Into::into);
                 error.retryable = data.get("retryable").and_then(serde_json::Value::as_bool);

@@ -284,3 +284,16 @@ fn an_interval_of_nothing_is_refused_by_its_name() {
         assert_eq!(error.map(|error| error.field), Some(field));
     }
 }
+
+#[test]
+fn a_refusal_without_a_reason_is_a_refusal() {
+    for (refusal, said) in [("44", "no reason given"), (r#"44"go away""#, "go away")] {
+        let mut world = World::dev(Service::Saga);
+        world.connect().opened();
+        world.frame(r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#);
+        world.frame(refusal);
+        let ConnectionState::Failed { why } = world.state() else { panic!("{:?}", world.state()) };
+        assert_eq!(why.kind, steadfast::WhyKind::Auth);
+        assert!(why.text.contains(said), "{}", why.text);
+    }
+}
