@@ -105,8 +105,10 @@ impl Machine {
         let request =
             self.route.socket(&self.config, self.profile, self.caps, topic.as_deref(), token.as_ref());
         let until = self.now.mono + ms(self.config.reconnect.dial_timeout);
+        let set = self.tokens.set;
         let Some(conn) = link.conn(socket) else { return };
         conn.token = token;
+        conn.token_set = set;
         conn.stage = conn.stage.after(Happening::Dialed { until });
         self.out.push_back(Output::Open(socket, request));
     }
@@ -181,6 +183,8 @@ impl Machine {
         };
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(conn) = link.conn(socket) else { return };
+        // The app may have set another token while this connection was on its way.
+        conn.auth_due = conn.token_set != self.tokens.set && conn.token != self.tokens.current;
         conn.rotate_at = rotates.then_some(rotate_at);
         conn.ping_due = ping_due;
         if core::mem::replace(&mut link.ever_ready, true) && link.down_since.is_some() {
@@ -188,8 +192,7 @@ impl Machine {
         }
         self.dirty = true;
         if link.next.as_ref().is_some_and(|conn| conn.socket == socket) {
-            self.swap(id);
-            return self.catch_up_with_token();
+            return self.swap(id);
         }
         let down = link.down_since.take().map_or(0, |since| now - since);
         let tries = link.backoff.tries;
@@ -201,14 +204,6 @@ impl Machine {
             self.confirmed(&topic, socket);
         }
         self.pool_follows(id);
-        self.catch_up_with_token();
-    }
-
-    /// The app has set another token while this connection was on its way.
-    fn catch_up_with_token(&mut self) {
-        if self.tokens.pushed {
-            self.apply_new_token(false);
-        }
     }
 
     /// The replacement is ready: it takes over, the old one stays for its last answers.

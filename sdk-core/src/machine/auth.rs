@@ -187,14 +187,11 @@ impl Machine {
                 if current {
                     continue;
                 }
+                if let Some(conn) = link.ready() {
+                    conn.auth_due = true;
+                }
                 if self.profile.auth_in_band {
-                    if let Some(conn) = link.ready() {
-                        conn.auth_due = true;
-                    }
                     self.tokens.pushed = false;
-                } else {
-                    self.replace(id, false);
-                    self.tokens.pushed = true;
                 }
             } else if by_user {
                 link.strike = None;
@@ -223,11 +220,21 @@ impl Machine {
         }
     }
 
-    /// Sends new tokens in-band: one at a time, as the budget allows. However many came meanwhile, the newest counts.
+    /// Brings new tokens to the server: in-band one at a time, as the budget allows, else by a new connection when the
+    /// last replacement is complete. However many came meanwhile, the newest counts.
     pub(super) fn sync_authentication(&mut self) {
         for id in self.link_ids() {
             if self.authentication_due(id).is_some_and(|at| at <= self.now.mono) {
                 self.authenticate_in_band(id);
+            }
+            if !self.profile.auth_in_band
+                && let Some(link) = self.links.get_mut(&id)
+                && (link.next.is_none() && link.old.is_empty())
+                && let Some(conn) = link.ready()
+                && core::mem::take(&mut conn.auth_due)
+            {
+                self.tokens.pushed = true;
+                self.replace(id, false);
             }
         }
     }
@@ -236,15 +243,17 @@ impl Machine {
     pub(super) fn authentication_due(&self, id: u32) -> Option<u64> {
         let conn = self.links.get(&id)?.live.as_ref().filter(|conn| conn.is_ready() && conn.auth_due)?;
         let asked = conn.awaited.iter().any(|awaited| awaited.what == Awaiting::Authenticate);
-        (!asked).then(|| self.budget_at(id, Priority::High))
+        (self.profile.auth_in_band && !asked).then(|| self.budget_at(id, Priority::High))
     }
 
     pub(super) fn authenticate_in_band(&mut self, id: u32) {
         let Some(token) = self.tokens.current.clone() else { return };
+        let set = self.tokens.set;
         let socket = match ready_at(&mut self.links, id) {
             Some(conn) => {
                 conn.token = Some(token.clone());
                 conn.auth_due = false;
+                conn.token_set = set;
                 conn.socket
             }
             None => return,

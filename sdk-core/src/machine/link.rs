@@ -124,8 +124,10 @@ pub(super) struct Conn {
     pub probe: Option<u64>,
     /// When the next ping of ours is due.
     pub ping_due: Option<u64>,
-    /// There is a newer token that is to be sent in-band.
+    /// There is a newer token that the server is to have.
     pub auth_due: bool,
+    /// How many tokens the app had set when this connection got its own.
+    pub token_set: u32,
     pub throttle: Throttle,
     pub said_out_of_range: bool,
     pub said_shutdown: bool,
@@ -157,6 +159,7 @@ impl Conn {
             probe: None,
             ping_due: None,
             auth_due: false,
+            token_set: 0,
             throttle: Throttle::default(),
             said_out_of_range: false,
             said_shutdown: false,

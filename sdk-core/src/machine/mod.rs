@@ -477,6 +477,7 @@ impl Machine {
             self.tokens.source = TokenSource::Static(token.clone());
         }
         self.tokens.pushed = true;
+        self.tokens.set = self.tokens.set.wrapping_add(1);
         if !self.tokens.accept(token, &self.config.timings, self.now) {
             self.notice(
                 NoticeKind::ClockSuspect,

@@ -29,6 +29,8 @@ pub(super) struct Tokens {
     pub former: Vec<Token>,
     /// A token the app has set; the next attempt uses it without asking.
     pub pushed: bool,
+    /// How many tokens the app has set.
+    pub set: u32,
     pub flight: Option<Flight>,
     pub generation: u32,
     /// When to ask ahead of the expiry.
@@ -52,6 +54,7 @@ impl Tokens {
             current,
             former: Vec::new(),
             pushed: false,
+            set: 0,
             flight: None,
             generation: 0,
             refresh_at: None,

@@ -228,6 +228,8 @@ fn the_newest_of_several_tokens_set_in_haste_is_the_one_in_use() {
     assert_eq!(world.count_sent("second"), 0);
     finish(&mut world);
     assert_eq!(world.count_sent(r#"{"token":"second"}"#), 1);
+    assert_eq!(world.dials().len(), 2, "the topics are still on their way to the second connection");
+    world.frame(r#"42["joined_project",{"projectId":"p1"}]"#);
     finish(&mut world);
     assert_eq!(world.count_sent(r#"{"token":"fourth"}"#), 1, "{}", world.transcript());
     assert_eq!(world.dials().len(), 3);
