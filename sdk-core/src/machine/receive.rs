@@ -78,6 +78,8 @@ impl Machine {
         if let Head::Engine(packet) = head {
             match packet.kind {
                 PacketType::Event => conn.got_data = true,
+                // Its type promises parts, its head none: it is an event like any other.
+                PacketType::BinaryEvent if packet.attachments == 0 => conn.got_data = true,
                 PacketType::BinaryEvent | PacketType::BinaryAck if packet.attachments > 0 => {
                     return self.hold_for_attachments(id, socket, frame, packet);
                 }
@@ -137,6 +139,7 @@ impl Machine {
     fn hold_for_attachments(&mut self, id: u32, socket: SocketId, frame: FrameId, packet: PacketHead) -> u32 {
         let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         if !conn.is_ready() {
+            self.stats.dropped += 1;
             return 0;
         }
         conn.attachments = packet.attachments;
@@ -179,7 +182,8 @@ impl Machine {
                 self.dirty = true;
             }
             PacketType::Ping { .. } => self.write(socket, String::from("3")),
-            PacketType::Connect => {
+            // Who answers before being asked has not seen the token, and nobody would know how long it may be silent.
+            PacketType::Connect if conn.engine.is_some() => {
                 let name = envelope.handshake.map(|shake| self.word(shake.sid));
                 if let Some(conn) = conn_at(&mut self.links, id, socket) {
                     conn.id = name;

@@ -299,3 +299,24 @@ fn a_refusal_without_a_reason_is_a_refusal() {
         assert!(why.text.contains(said), "{}", why.text);
     }
 }
+
+#[test]
+fn a_binary_event_without_parts_is_an_event() {
+    let mut world = World::dev(Service::Saga).obedient();
+    world.subscribe("p1").advance(1_000);
+    world.frame(r#"450-["story_processing",{"projectId":"p1","storyId":"s"}]"#);
+    assert_eq!(world.phase("p1"), steadfast::Phase::Processing);
+    assert!(world.delivered.last().is_some_and(|(text, _)| text.starts_with("450-")));
+}
+
+#[test]
+fn a_server_that_accepts_before_it_was_asked_has_not_accepted() {
+    let mut world = World::dev(Service::Saga);
+    world.connect().opened();
+    world.frame(r#"40{"sid":"c1"}"#);
+    assert_eq!(world.state(), &ConnectionState::Authenticating);
+    world.frame(r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":60000}"#);
+    assert_eq!(world.count_sent(r#"40{"token":"#), 1);
+    world.frame(r#"40{"sid":"c1"}"#);
+    assert!(world.is_ready());
+}
