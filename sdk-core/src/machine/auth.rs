@@ -1,10 +1,11 @@
 //! Tokens in use: asked for, given, refused, renewed. [rules §2.6]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Machine;
 use super::link::ready_at;
-use super::link::{Awaiting, Rest, Stage};
+use super::link::{Awaiting, Conn, Rest, Stage};
 use super::throttle::Priority;
 use super::tokens::Flight;
 use super::topics::Wire;
@@ -12,7 +13,7 @@ use super::verdict::{Meaning, Ruling};
 use crate::config::{TokenSource, ms};
 use crate::dialect::Outgoing;
 use crate::event::{NoticeKind, WhyKind};
-use crate::io::{Output, SocketId, Token, TokenError};
+use crate::io::{CloseReason, Output, SocketId, Token, TokenError};
 use crate::text::text;
 
 impl Machine {
@@ -185,6 +186,14 @@ impl Machine {
                 link.live.as_ref().and_then(|conn| conn.token.as_ref()).is_some_and(|t| t.text == token.text);
             if link.is_ready() {
                 if current {
+                    // Whatever is on its way with another token is of no use any more.
+                    let other = |conn: &mut Box<Conn>| conn.token.as_ref().is_some_and(|t| *t != token);
+                    if let Some(conn) = link.ready() {
+                        conn.auth_due = false;
+                    }
+                    if let Some(next) = link.next.take_if(other) {
+                        self.discard(next, Some(CloseReason::Replaced), false);
+                    }
                     continue;
                 }
                 if let Some(conn) = link.ready() {

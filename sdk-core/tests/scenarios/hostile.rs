@@ -234,6 +234,17 @@ fn the_newest_of_several_tokens_set_in_haste_is_the_one_in_use() {
     assert_eq!(world.count_sent(r#"{"token":"fourth"}"#), 1, "{}", world.transcript());
     assert_eq!(world.dials().len(), 3);
 
+    // Back to the one that the connection has: there is nothing to replace.
+    let mut world = World::dev(Service::Saga).obedient();
+    world.subscribe("p1").advance(15_000);
+    world.server = Server::Manual;
+    let used = world.socket();
+    world.set_token("second", None);
+    assert_eq!(world.sockets().len(), 2);
+    world.set_token("tok-0", None);
+    assert_eq!(world.sockets(), [used]);
+    assert!(world.advance(5_000).is_live("p1"));
+
     let mut world = World::dev(Service::Charisma);
     world.subscribe("s1").set_token("second", None).opened();
     assert_eq!(world.count_sent(r#"{"token":"second"}"#), 1, "{}", world.transcript());
