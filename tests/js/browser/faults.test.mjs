@@ -1,4 +1,4 @@
-// Every fault of the mock on every service, in a page of Chromium.
+// Every fault of the mock on every service, in a page of Chromium; of the catalogue those that the browser itself judges.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { launch } from '../support/chromium.mjs';
 import { faults, options } from '../support/faults.mjs';
-import { startMock, token } from '../support/mock.mjs';
+import { catalogue, startMock, token } from '../support/mock.mjs';
 
 const script = `
   import { connect } from 'steadfast';
@@ -24,10 +24,10 @@ const script = `
     emit: (...given) => control(name, 'emit', given),
     fault: (...given) => control(name, 'fault', given),
   });
-  globalThis.start = (urls) => {
+  globalThis.start = (urls, catalogue) => {
     globalThis.urls = urls;
     const servers = Object.fromEntries(Object.keys(urls).map((name) => [name, server(name)]));
-    globalThis.faults = faults({ place: 'page', connect, token: makeToken, assert, servers });
+    globalThis.faults = faults({ place: 'page', connect, token: makeToken, assert, servers, catalogue, levels: ['websocket'] });
   };
 `;
 
@@ -51,7 +51,8 @@ before(async () => {
   await page.exposeFunction('control', (name, what, given) => servers[name][what](...given));
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
   await page.waitForFunction(() => globalThis.start);
-  await page.evaluate((urls) => start(urls), Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url('')])));
+  const urls = Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url('')]));
+  await page.evaluate((given) => start(...given), [urls, catalogue()]);
 });
 after(async () => {
   await browser?.close();
@@ -59,6 +60,6 @@ after(async () => {
   for (const server of Object.values(servers)) server.stop();
 });
 
-for (const name of Object.keys(faults({}))) {
-  test(name, { timeout: 20_000 }, async () => assert.deepEqual(await page.evaluate((name) => globalThis.faults[name](), name), []));
+for (const name of Object.keys(faults({ catalogue: catalogue() }))) {
+  test(name, { timeout: 60_000 }, async () => assert.deepEqual(await page.evaluate((name) => globalThis.faults[name](), name), []));
 }

@@ -22,9 +22,10 @@ export const options = {
 
 /**
  * The faults by their names. Each gives a function that tries it on all services at once and tells what went wrong.
- * `place` is part of the topics' names, `servers` are those above: `url`, `emit` and `fault` of each.
+ * `place` is part of the topics' names, `servers` are those above: `url`, `emit` and `fault` of each; `catalogue` is what
+ * `mock-server faults --json` prints, of which the levels are tried that are named.
  */
-export function faults({ place, connect, token, assert, servers }) {
+export function faults({ place, connect, token, assert, servers, catalogue, levels = ['tcp', 'http', 'websocket', 'message', 'protocol'] }) {
   let count = 0;
   /** A client with one live topic, on one of the servers. */
   async function open(service, server) {
@@ -38,7 +39,7 @@ export function faults({ place, connect, token, assert, servers }) {
     await subscription.live();
     const { type, data } = updates[service];
     const send = (progress) => server.emit(service, topic, data(topic, progress), named.includes(service) ? type : undefined);
-    const hears = (progress) => until(subscription, (event) => event.type === type && event.progress === progress);
+    const hears = (progress) => until(subscription, (event) => event.type === type && event.progress === progress, 20_000);
     return {
       service, server, client, subscription, topic, asked, type, send, hears,
       now: (action) => server.fault({ service, topic, when: 'now' }, action),
@@ -150,6 +151,36 @@ export function faults({ place, connect, token, assert, servers }) {
       for (const { client } of all) await client.close();
     }
   }
+  /** Whatever a fault does to the next message, or to the next upgrade after a drop: what follows is heard in the end. */
+  const survives = ({ match = {}, action, times = 1 }) => async (one) => {
+    one.client.on('state', ({ state }) => state.status === 'displaced' && one.client.takeOver());
+    if (match.nth) {
+      await one.next(action);
+    } else {
+      await one.server.fault({ ...match, service: one.service }, action, times);
+      await one.now({ do: 'drop', how: 'rst' });
+    }
+    let over = false;
+    const heard = one.hears(0.75).finally(() => (over = true));
+    for (await one.send(0.25); !over; await Promise.race([heard, pause(200)])) await one.send(0.75);
+    await one.client.ready();
+  };
+  const known = [];
+  // Of TCP those alone that concern one connection.
+  for (const { name, level, example: { rule } } of catalogue) {
+    const { match, ...rest } = JSON.parse(rule ?? '{}');
+    if (levels.includes(level) && (match?.nth || (!match && level !== 'tcp'))) known.push([name, survives({ match, ...rest })]);
+  }
   const tries = Object.entries(faults).map(([name, run]) => [name, () => each(run, name.startsWith('stall') ? servers.pinging : servers.quiet)]);
-  return Object.fromEntries(tries);
+  const catalogued = async () => {
+    const wrong = [];
+    // Some at a time: each has topics of its own.
+    const some = async () => {
+      for (let next; (next = known.shift()); ) wrong.push(...(await each(next[1], servers.pinging)).map((what) => `${next[0]}: ${what}`));
+    };
+    const count = known.length;
+    await Promise.all(Array.from({ length: 4 }, some));
+    return count > 10 ? wrong : [`only ${count} faults`];
+  };
+  return { ...Object.fromEntries(tries), 'every fault of the catalogue that meets a connection': catalogued };
 }

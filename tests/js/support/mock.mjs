@@ -13,6 +13,9 @@ export function token({ sub = 'u1', role = 'facilitator', ttl = '1h' } = {}) {
   return execFileSync(binary, ['token', '--sub', sub, '--role', role, '--ttl', ttl]).toString().trim();
 }
 
+/** Every fault that the mock knows: its level, its name, and a rule. */
+export const catalogue = () => JSON.parse(execFileSync(binary, ['faults', '--json']).toString());
+
 /** Starts a server; `stop()` ends it. Its steps are 60 ms unless the options say otherwise. */
 export async function startMock(...options) {
   const step = options.includes('--step') ? [] : ['--step', '60ms'];

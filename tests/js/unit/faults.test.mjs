@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect } from 'steadfast';
 import { faults, options } from '../support/faults.mjs';
-import { startMock, token } from '../support/mock.mjs';
+import { catalogue, startMock, token } from '../support/mock.mjs';
 
 const servers = {};
 before(async () => {
@@ -11,6 +11,6 @@ before(async () => {
 });
 after(() => Object.values(servers).forEach((server) => server.stop()));
 
-for (const [name, run] of Object.entries(faults({ place: 'node', connect, token, assert, servers }))) {
-  test(name, { timeout: 20_000 }, async () => assert.deepEqual(await run(), []));
+for (const [name, run] of Object.entries(faults({ place: 'node', connect, token, assert, servers, catalogue: catalogue() }))) {
+  test(name, { timeout: 60_000 }, async () => assert.deepEqual(await run(), []));
 }
