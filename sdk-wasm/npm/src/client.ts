@@ -29,12 +29,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
     this.service = options.service;
     this.#listeners = new Listeners(this.#driver);
     this.#state = { status: 'idle' };
-    this.#driver.target = {
-      deliver: (event) => {
-        if (event.type === 'state') this.#state = event.state as ConnectionState;
-        this.#listeners.deliver(event);
-      },
-    };
+    this.#driver.onState = (state) => (this.#state = state);
     if (options.autoConnect !== false) this.connect();
   }
 
@@ -73,6 +68,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
   on<T extends EventType<S>>(type: T, listener: (event: EventOf<S, T>) => void): () => void;
   on(type: '*', listener: (event: ServiceEvent<S>) => void): () => void;
   on(type: string, listener: (event: never) => void): () => void {
+    this.#driver.target = this.#listeners;
     return this.#listeners.on(type, listener);
   }
 

@@ -11,7 +11,7 @@ import { Ring } from './ring.js';
 import { Sockets, webSocketClass } from './sockets.js';
 import { watch } from './surroundings.js';
 import { askToken, expiry } from './token.js';
-import { type ClientOptions, ConfigError, type Service, type Snapshot, SteadfastError } from './types.js';
+import { type ClientOptions, ConfigError, type ConnectionState, type Service, type Snapshot, SteadfastError } from './types.js';
 
 // The bits of a verdict; see envelope.rs.
 const [DELIVER, HOLD, OUTDATED, RECOVERED, SNAPSHOT, POLL] = [1, 2, 4, 8, 16, 32] as const;
@@ -84,8 +84,10 @@ export class Driver {
   readonly options: ClientOptions;
   readonly ring: Ring<AnyEvent>;
   readonly log: Log;
-  /** Who is told of all events, before those who follow a topic. */
+  /** Who is told of all events, before those who follow a topic; nobody as long as nobody has asked. */
   target: Target | undefined;
+  /** Is told the connection's state before anybody else. */
+  onState: (state: ConnectionState) => void = () => {};
   /** Readers that wait for an event. */
   readonly waiting = new Set<() => void>();
   skipped = 0;
@@ -496,6 +498,7 @@ export class Driver {
   }
 
   #dispatch(event: AnyEvent, topic: Topic | undefined): void {
+    if (event.type === 'state') this.onState(event.state as ConnectionState);
     this.target?.deliver(event);
     if (topic) {
       const targets = topic.targets;
