@@ -1,7 +1,7 @@
 //! Realtime connections and the registry of those that are open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::auth::Identity;
 use crate::faults::protocol::ProtocolFault;
-use crate::report::journal::Subject;
+use crate::report::journal::{Ending, Subject};
 use crate::service::Service;
 use crate::sync::Locked;
 use crate::wire::bundle::Wires;
@@ -92,6 +92,8 @@ pub(crate) struct Connection {
     identity: Mutex<Option<Identity>>,
     topics: Mutex<BTreeSet<String>>,
     inbox: mpsc::Sender<Command>,
+    /// Whether it was cut off because more waited for it than its inbox holds.
+    flooded: AtomicBool,
 }
 
 impl Connection {
@@ -132,9 +134,20 @@ impl Connection {
     /// Hands a command to the connection's task. A task that cannot keep up loses its connection.
     pub(crate) fn send(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.inbox.try_send(command) {
-            tracing::warn!(connection = self.id, "a client reads too slowly and is cut off");
+            self.flooded.store(true, Ordering::Relaxed);
             self.wire.cut(Cut::Reset);
         }
+    }
+
+    /// How it ended, as its task has it or, if it was cut off, for that reason.
+    pub(crate) fn ending(&self, ending: Ending) -> Ending {
+        if !self.flooded.load(Ordering::Relaxed) {
+            return ending;
+        }
+        Ending::by_server(
+            None,
+            format!("cut, RST: the client reads too slowly, {INBOX} messages waited for it"),
+        )
     }
 }
 
@@ -197,6 +210,7 @@ impl Connections {
             identity: Mutex::default(),
             topics: Mutex::default(),
             inbox,
+            flooded: AtomicBool::new(false),
         };
         (Arc::new(connection), commands)
     }

@@ -1,5 +1,6 @@
 //! What all HTTP answers share: the errors, cross-origin rules and the router of everything.
 
+use axum::body::to_bytes;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE,
@@ -115,6 +116,7 @@ fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Rou
             );
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} has no {method}: {takes}"))
         })
+        .layer(middleware::map_response(in_json))
         .layer(middleware::from_fn_with_state((world.clone(), service), requests::record))
         .layer(middleware::from_fn_with_state(world.clone(), check_origin))
         .layer(cors(&world.options.cors_origin))
@@ -125,6 +127,18 @@ fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Rou
             response
         }))
         .with_state(world.clone())
+}
+
+/// What axum itself refuses, such as a path that is no UTF-8, in the form of all other errors.
+async fn in_json(response: Response) -> Response {
+    let is_text =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_text {
+        return response;
+    }
+    let status = response.status();
+    let text = to_bytes(response.into_body(), 1 << 16).await.unwrap_or_default();
+    ApiError::new(status, plain(&String::from_utf8_lossy(&text))).into_response()
 }
 
 fn any_origin(allowed: &[String]) -> bool {

@@ -179,6 +179,12 @@ impl Hub {
         topics.settle(&(service, id));
     }
 
+    /// How many topics are kept for good, because they are followed or have an owner.
+    pub(crate) fn kept(&self) -> usize {
+        let topics = self.lock();
+        topics.all.len() - topics.abandoned.len()
+    }
+
     /// Subscribes a connection and starts the topic's flow if it is the first ever; answers the current state.
     pub(crate) fn subscribe(
         &self,

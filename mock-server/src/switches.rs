@@ -160,6 +160,11 @@ impl Switches {
     pub(crate) fn span(&self, switch: &'static Switch) -> Duration {
         parse_span(&self.text(switch)).expect("spans are checked when set")
     }
+
+    /// The value of a span that something is repeated after: never none at all.
+    pub(crate) fn interval(&self, switch: &'static Switch) -> Duration {
+        self.span(switch).max(Duration::from_millis(1))
+    }
 }
 
 /// The switch whose name shares most with a misspelt one.

@@ -1,7 +1,7 @@
 //! What parsers say about a text, in words for whoever wrote it.
 
 /// What a parser says, and what is said instead.
-const PLAIN: [(&str, &str); 13] = [
+const PLAIN: [(&str, &str); 16] = [
     ("invalid u64", "a whole number of at least 0 is expected here"),
     ("invalid u16", "a whole number from 0 to 65535 is expected here"),
     ("expected u64", "expected a whole number of at least 0"),
@@ -17,6 +17,9 @@ const PLAIN: [(&str, &str); 13] = [
         "an entry is one thing only: begin the next with `- `",
     ),
     ("unknown variant", "unknown value"),
+    ("expected f64", "expected a number"),
+    ("Failed to deserialize query string: ", "in the query, "),
+    ("invalid digit found in string", "a whole number of at least 0 is expected"),
     ("EOF while parsing", "it ends in the middle of"),
 ];
 

@@ -349,6 +349,7 @@ impl<S: Session> Carrier<'_, S> {
         world.journal.add(&**on, Fact::Open { detail: &on.path });
         world.console.tell("connected", on, &on.path);
         let Err(ending) = self.carry(&mut commands).await;
+        let ending = on.ending(ending);
         // Whoever waits for the end by the journal finds it ended, and its topics left.
         world.hub.leave(on);
         world.connections.close(on);

@@ -395,3 +395,59 @@ async fn the_typed_client_does_all_of_it() {
     assert!(why.contains("is the mock server running there"), "{why}");
     assert!(Control::new("localhost:8090").unwrap_err().to_string().contains("http://127.0.0.1:8090"));
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_in_json_and_harms_nothing() {
+    let server = start(Options::for_tests()).await;
+    for path in [
+        "/therapybridge/api/sessions/ws/%ff",
+        "/docproc/api/wizard/session/%ff",
+        "/devcontext/api/analysis/%fe%ff",
+        "/_mock/log?limit=-1",
+    ] {
+        let (status, head, body) =
+            http(&server, &format!("GET {path}"), "origin: http://page.example\r\n", "").await;
+        assert!(status == 400 && body["error"].is_string(), "{path}: {status} {body}");
+        assert!(head.contains("access-control-allow-origin: *"), "{head}");
+    }
+    assert_eq!(http(&server, "DELETE /_mock/faults/-1", "", "").await.0, 400);
+    for (path, ask) in [
+        ("flows", json!({"service": "charisma", "flow": [{"wait": -1}]})),
+        ("topics", json!({"service": "charisma", "topic": ""})),
+        ("clock", json!({"advance": u64::MAX})),
+        ("faults", json!({"action": {"do": "delay", "by": "2h"}})),
+        ("faults", json!({"action": {"do": "trickle", "bytes": 0, "pause": 1}})),
+    ] {
+        let (status, body) = post(&server, &format!("/_mock/{path}"), ask).await;
+        assert!(status == 400 && body["error"].is_string(), "{path}: {status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_without_a_pause_still_leave_room_for_messages() {
+    let server = start(Options::for_tests()).await;
+    for name in ["charisma", "therapybridge", "saga", "docproc"] {
+        server.set(&format!("{name}.ping_interval"), "0").unwrap();
+    }
+    server.set("therapybridge.unanswered_pings", "ignore").unwrap();
+    let mut client = Client::of(&server, C, "u1").await;
+    client.say(subscribe("quiet-1")).await;
+    client.until("/type", "subscribed").await;
+    let url =
+        format!("{}?token={}", server.socket_url(Service::TherapyBridge, "quiet-1"), server.token("u1"));
+    let mut bridge = Client::open(&url).await;
+    server.emit(Service::TherapyBridge, "quiet-1", None, json!({"status": "transcribing"})).unwrap();
+    bridge.until("/status", "transcribing").await;
+}
+
+#[tokio::test]
+async fn there_is_a_limit_to_rules() {
+    let server = start(Options::for_tests()).await;
+    let rule = Rule::new(HttpFault::Refuse { status: 503, retry_after: None, location: None });
+    for _ in 0..1000 {
+        server.fault(rule.clone()).unwrap();
+    }
+    let error = server.fault(rule).unwrap_err().to_string();
+    assert!(error.contains("1000 rules"), "{error}");
+    assert_eq!(server.clear_faults(None), 1000);
+}

@@ -64,6 +64,9 @@ use people::{Done, Drop, Kick, Restart};
 pub use people::{TokenInfo, UserInfo};
 use watch::{LogQuery, WaitQuery, Waited};
 
+/// Topics that may be kept for their owners or followers when one more gets an owner.
+const MOST_KEPT: usize = 50_000;
+
 /// All that can be asked, in the order of the table above.
 fn operations() -> Vec<Operation> {
     type O = Operation;
@@ -216,6 +219,12 @@ struct Own {
 
 async fn own(State(world): State<World>, bytes: Bytes) -> Answer {
     let ask: Own = body(&bytes)?;
+    if ask.topic.is_empty() {
+        return Err(ApiError::bad("`topic` is empty: name the session, project or analysis"));
+    }
+    if world.hub.kept() >= MOST_KEPT {
+        return Err(ApiError::bad("too many topics have an owner: POST /_mock/reset forgets them"));
+    }
     world.hub.own(ask.service, &ask.topic, ask.owner, ask.members);
     Ok(Json(json!({"topic": ask.topic})))
 }
@@ -305,7 +314,11 @@ struct NewFlow {
 async fn set_flow(State(world): State<World>, bytes: Bytes) -> Answer {
     let ask: NewFlow = body(&bytes)?;
     let flow = Flow::read(&ask.flow.to_string()).map_err(ApiError::bad)?;
-    world.flows.replace(ask.service, ask.topic.as_deref(), flow);
+    if !world.flows.replace(ask.service, ask.topic.as_deref(), flow) {
+        return Err(ApiError::bad(
+            "too many topics have a flow of their own: POST /_mock/reset forgets them",
+        ));
+    }
     Ok(Json(json!({"replaced": ask.topic.map_or("all", |_| "one")})))
 }
 

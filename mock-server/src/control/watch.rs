@@ -15,6 +15,7 @@ use crate::http::ApiError;
 use crate::report::journal::{Entry, Happening};
 use crate::service::Service;
 use crate::switches::parse_span;
+use crate::wording::plain;
 use crate::world::World;
 
 /// The longest wait.
@@ -170,7 +171,7 @@ query! {
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
 fn read<T>(query: Asked<T>) -> Result<T, ApiError> {
-    query.map(|Query(query)| query).map_err(|error| ApiError::bad(error.body_text()))
+    query.map(|Query(query)| query).map_err(|error| ApiError::bad(plain(&error.body_text())))
 }
 
 /// The journal, oldest first.

@@ -20,6 +20,9 @@ const UUID: &str = "{uuid ";
 /// Stands in place of a value for the whole seconds to the flow's end, null at the end.
 const LEFT: &str = "{seconds_left}";
 
+/// The most steps of one wait.
+const LONGEST_WAIT: f32 = 1e6;
+
 /// What a topic does by itself from its first subscription on, step by step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -73,7 +76,7 @@ impl Flow {
         Ok(flow)
     }
 
-    /// Whether every switch that is asked for exists and can stand like this.
+    /// Whether every switch that is asked for exists and can stand like this, and every wait can be waited.
     pub(crate) fn check(&self) -> Result<(), String> {
         check(&self.0)
     }
@@ -89,11 +92,21 @@ impl Flow {
 /// The same for steps.
 fn check(steps: &[Step]) -> Result<(), String> {
     for step in steps {
-        if let Step::Only { switch, steps, .. } = step {
-            if let Some(switch) = switch {
-                Switches::default().assign(switch).map_err(|error| format!("not a flow: {error}"))?;
+        match step {
+            Step::Wait(wait) | Step::Await { at_most: Some(wait), .. }
+                if !(0.0..=LONGEST_WAIT).contains(wait) =>
+            {
+                return Err(format!(
+                    "not a flow: {wait} steps can't be waited, only from 0 to {LONGEST_WAIT}"
+                ));
             }
-            check(steps)?;
+            Step::Only { switch, steps, .. } => {
+                if let Some(switch) = switch {
+                    Switches::default().assign(switch).map_err(|error| format!("not a flow: {error}"))?;
+                }
+                check(steps)?;
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -191,6 +204,22 @@ mod tests {
         assert_eq!(frame.body["left"], 2, "1.5 seconds, rounded up");
         world.switches.set("charisma.replay", "on").unwrap();
         assert!(matches!(flow.beats(&world, "t", None)[1], Beat::Crash));
+    }
+
+    #[test]
+    fn a_wait_is_a_number_of_steps_that_can_be_waited() {
+        for wait in ["-1", "1e30", "1000001"] {
+            for flow in [
+                format!("[{{\"wait\": {wait}}}]"),
+                format!(
+                    "[{{\"only\": {{\"steps\": [{{\"await\": {{\"what\": \"x\", \"at_most\": {wait}}}}}]}}}}]"
+                ),
+            ] {
+                let error = Flow::read(&flow).unwrap_err();
+                assert!(error.contains("steps can't be waited"), "{flow}: {error}");
+            }
+        }
+        Flow::read("[{\"wait\": 0}, {\"wait\": 0.5}]").unwrap();
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::topic::Meaning;
 use crate::world::World;
 use flow::Flow;
 
+/// Flows that may be given.
+const MOST_FLOWS: usize = 10_000;
+
 /// The flows in use: those that were given, and else each service's default one.
 #[derive(Debug, Default)]
 pub(crate) struct Flows(Mutex<Given>);
@@ -27,9 +30,15 @@ type Given = BTreeMap<(Service, Option<String>), Arc<Flow>>;
 
 impl Flows {
     /// Puts a flow in the place of a service's default one, for one topic or for all that have none of their own.
-    /// Topics whose flow has begun keep theirs.
-    pub(crate) fn replace(&self, service: Service, topic: Option<&str>, flow: Flow) {
-        self.0.locked().insert((service, topic.map(str::to_owned)), Arc::new(flow));
+    /// Topics whose flow has begun keep theirs. False if there are too many already.
+    pub(crate) fn replace(&self, service: Service, topic: Option<&str>, flow: Flow) -> bool {
+        let mut given = self.0.locked();
+        let key = (service, topic.map(str::to_owned));
+        let fits = given.len() < MOST_FLOWS || given.contains_key(&key);
+        if fits {
+            given.insert(key, Arc::new(flow));
+        }
+        fits
     }
 
     /// Back to the default flows.

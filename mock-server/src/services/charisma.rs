@@ -95,7 +95,7 @@ async fn connect(
     let mortal = !world.switches.is(&s::CHARISMA_HEARTBEAT, "none");
     let habits = Habits {
         max_message: world.switches.number(&s::CHARISMA_MAX_MESSAGE) as usize,
-        ping_every: pings.then(|| world.switches.span(&s::CHARISMA_PING_INTERVAL)),
+        ping_every: pings.then(|| world.switches.interval(&s::CHARISMA_PING_INTERVAL)),
         silence: mortal.then(|| world.switches.span(&s::CHARISMA_PING_TIMEOUT)),
     };
     let session = Talk::new(world.clone(), knock.connection.clone(), who);
@@ -133,7 +133,7 @@ impl Talk {
         let now = Instant::now();
         let patience = who.is_none().then(|| now + world.switches.span(&s::CHARISMA_AUTH_TIMEOUT));
         let json_ping = world.switches.is(&s::CHARISMA_HEARTBEAT, "json").then(|| {
-            let every = world.switches.span(&s::CHARISMA_PING_INTERVAL);
+            let every = world.switches.interval(&s::CHARISMA_PING_INTERVAL);
             (now + every, every)
         });
         Self { world, on, who, patience, json_ping }

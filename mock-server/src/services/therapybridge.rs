@@ -187,7 +187,7 @@ async fn connect(
     }
     let max_message = world.switches.number(&s::THERAPYBRIDGE_MAX_MESSAGE) as usize;
     let habits = Habits { max_message, ping_every: None, silence: None };
-    let ping_every = world.switches.span(&s::THERAPYBRIDGE_PING_INTERVAL);
+    let ping_every = world.switches.interval(&s::THERAPYBRIDGE_PING_INTERVAL);
     let talk = Talk {
         world: world.clone(),
         on: knock.connection.clone(),

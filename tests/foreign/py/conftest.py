@@ -41,6 +41,11 @@ class Mock:
         """Looks at something through the control API."""
         return rest(f"{self.base}/_mock/{path}")
 
+    def clear_faults(self):
+        """Takes all faults out of force."""
+        request = urllib.request.Request(f"{self.base}/_mock/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=20).close()
+
     def token(self, sub="u1", role=None, ttl="1h"):
         wanted = {"sub": sub, "ttl": ttl, **({"role": role} if role else {})}
         return self.control("tokens", wanted)["token"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import time
@@ -773,6 +774,37 @@ def test_the_seed_of_the_server_repeats_what_rules_draw():
             server.stop()
     assert drawn[0] == drawn[1]
     assert len({tuple(keys) for keys in drawn[0]}) > 1
+
+
+def test_the_same_seed_and_the_same_client_give_the_same_journal():
+    journals = []
+    for seed in ["7", "7", "8"]:
+        server = Mock("--seed", seed)
+        try:
+            for service in WORDS:
+                with Talk(server, service) as talk:
+                    for action in ["missing_field", "wrong_type", "duplicate", "reorder"]:
+                        server.control("faults", {"match": {"service": service, "chance": 0.3}, "action": {"do": action}})
+                    for n in range(20):
+                        talk.emit(n=n)
+                    while any(rule["matched"] < 20 for rule in server.get("faults")):
+                        pass
+                    server.clear_faults()
+                    talk.emit(n="behind it comes what was kept back")
+                    talk.emit(n="the last")
+                    server.get(f"wait-for?service={service}&contains=the%20last&direction=out&within=20s")
+                    while not talk.silent():
+                        pass  # who has read everything answers the close frame
+                    server.control("drop", {"service": service})
+                    server.get(f"wait-for?service={service}&what=close&within=20s")
+            journal = server.get("log?limit=100000")
+        finally:
+            server.stop()
+        # Times differ, and so do tokens, in which there is one.
+        steady = [{key: value for key, value in entry.items() if key not in ("at", "token")} for entry in journal]
+        journals.append(re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+Z", "now", json.dumps(steady)))
+    assert journals[0] == journals[1]
+    assert journals[0] != journals[2]
 
 
 def test_a_wrong_handshake_of_http_is_an_error_for_the_client(mock):

@@ -116,6 +116,7 @@ impl Session {
         self.world.journal.add(&*self.on, Fact::Open { detail: &how });
         self.world.console.tell("connected", &self.on, &how);
         let Err(Ended { ending, .. }) = self.carry().await;
+        let ending = self.on.ending(ending);
         // Whoever waits for the end by the journal finds it ended, and its topics left.
         self.world.hub.leave(&self.on);
         self.world.connections.close(&self.on);

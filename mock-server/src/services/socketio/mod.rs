@@ -98,7 +98,7 @@ impl Kind {
 
     fn settings(&self, world: &World) -> Settings {
         Settings {
-            ping_interval: world.switches.span(self.ping_interval),
+            ping_interval: world.switches.interval(self.ping_interval),
             ping_timeout: world.switches.span(self.ping_timeout),
             connect_timeout: world.switches.span(self.connect_timeout),
             max_payload: world.switches.number(self.max_payload) as usize,
