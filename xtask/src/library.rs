@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::needs;
-use crate::shell::{Session, cargo, must, output, program, target_folder};
+use crate::shell::{Session, cargo, must, output, program, root, target_folder};
 
 /// What the stripped library for Linux on `x86_64` may weigh, in bytes: all five services and TLS included.
 const BUDGET: u64 = 2_600_000;
@@ -12,8 +12,9 @@ const BUDGET: u64 = 2_600_000;
 /// The standard library is built with the rest, for size and without the printing of stack traces: a tenth of all.
 const STANDARD: [&str; 4] =
     ["-Z", "build-std=std,panic_unwind", "-Z", "build-std-features=optimize_for_size"];
-/// Functions of equal code exist once. Only lld can do it, which is Rust's own linker on Linux for `x86_64`.
-const FOLDED: [&str; 2] = ["-C", "link-arg=-Wl,--icf=all"];
+/// Functions of equal code exist once, and strings that end alike. Only lld can do it, which is Rust's own linker on
+/// Linux for `x86_64`.
+const FOLDED: [&str; 4] = ["-C", "link-arg=-Wl,--icf=all", "-C", "link-arg=-Wl,-O2"];
 
 /// Builds the library, weighs it, and fails above the budget.
 pub(crate) fn weigh(session: &mut Session) {
@@ -44,13 +45,31 @@ pub(crate) fn build() -> Result<PathBuf, String> {
 /// Adds what makes a release small to a command that ends in options for cargo.
 pub(crate) fn small(build: &mut Command) -> Result<(), String> {
     needs::rust_source()?;
-    build.args(STANDARD);
+    build.args(STANDARD).env("CARGO_ENCODED_RUSTFLAGS", short_paths()?.join("\x1f"));
     if lld() {
         build.arg("--").args(FOLDED);
     }
     // `-Z` is for those who accept that it may change; a release is built by a toolchain that was tried.
     build.env("RUSTC_BOOTSTRAP", "1");
     Ok(())
+}
+
+/// A panic tells its place: 30 KB of names, and as much again if each began with where this machine keeps sources.
+fn short_paths() -> Result<Vec<String>, String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).ok_or("there is no CARGO_HOME")?;
+    let sources = home.join("registry/src");
+    let registries =
+        std::fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
+    let mut paths: Vec<_> = registries.flatten().map(|entry| (entry.path(), "")).collect();
+    paths.sort();
+    let toolchain = output(&mut program("rustc", ["--print", "sysroot"]))?;
+    paths.push((PathBuf::from(toolchain.trim()).join("lib/rustlib/src/rust/library"), "std"));
+    paths.push((root(), ""));
+    let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let given = given.split_whitespace().map(str::to_owned);
+    let short = paths.iter().map(|(path, to)| format!("--remap-path-prefix={}={to}", path.display()));
+    Ok(given.chain(short).collect())
 }
 
 fn lld() -> bool {

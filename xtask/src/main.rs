@@ -16,6 +16,7 @@ mod rust_page;
 mod servers;
 mod shell;
 mod swift;
+mod symbols;
 mod targets;
 mod web;
 mod xcframework;

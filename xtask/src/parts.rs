@@ -62,7 +62,7 @@ const OTHERS: &[&[&str]] = &[
     &["-p", "rust-page"],
     &["-p", "xtask"],
 ];
-/// Only linted: what they switch on holds no test of its own.
+/// Only linted: what they switch on holds no test of its own, or is tested alone.
 const LINTED: &[&[&str]] = &[
     &["-p", "steadfast", "--no-default-features", "--features", "schema"],
     &["-p", "steadfast", "--no-default-features", "--features", "web"],
@@ -96,6 +96,8 @@ fn unit(session: &mut Session) {
     for package in [CORE, OTHERS].concat() {
         session.run(cargo(["test"]).args(package).args(["--tests", "--no-fail-fast"]));
     }
+    // What bindings stand on; the other tests of the crate have run without it.
+    session.run(&mut cargo(["test", "-p", "steadfast", "--features", "uniffi", "--lib", "ffi::"]));
 }
 
 fn simulation(session: &mut Session) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::needs::{self, CLANG, LLVM_AR};
 use crate::shell::{Session, cargo, must, output, program, root, target_folder};
-use crate::{bindings, library, targets};
+use crate::{bindings, library, symbols, targets};
 
 const FRAMEWORK: &str = "sdk-ffi/swift/SteadfastFFI.xcframework";
 /// What the library may add to an app for iPhones, bytes.
@@ -70,8 +70,15 @@ fn make() -> Result<(), String> {
             bindings::update(&sources.join(file), &folder.join("Headers/steadfastFFI").join(file))?;
         }
         libraries.push_str(&entry(slice));
+        let linked = link(slice, &library)?;
+        symbols::check_wanted(&linked)?;
+        symbols::check_declared(&sources.join("steadfastFFI.h"), &linked)?;
+        println!(
+            "{}: it has all that the bindings call, and wants nothing that Apple's systems lack",
+            slice.folder
+        );
         if slice.folder == "ios-arm64" {
-            measure(&library)?;
+            measure(&linked)?;
         }
     }
     let list = PLIST.replace("LIBRARIES", &libraries);
@@ -100,17 +107,24 @@ fn archive(slice: &Slice) -> Result<PathBuf, String> {
 }
 
 /// What is left of a library in an app: linked with all that the bindings call, without what nobody does.
-fn measure(library: &Path) -> Result<(), String> {
+fn link(slice: &Slice, library: &Path) -> Result<PathBuf, String> {
     let linked = library.with_file_name("dead-stripped.dylib");
+    let platform =
+        slice.variant.map_or(slice.platform.to_owned(), |variant| format!("{}-{variant}", slice.platform));
     let mut link = program("env", [linker()?]);
     link.args(["-flavor", "darwin", "-dylib", "-dead_strip", "-x", "-S", "-arch", "arm64"]);
-    link.args(["-platform_version", "ios", "13.0", "17.0", "-undefined", "dynamic_lookup"]);
+    link.args(["-platform_version", &platform, slice.since.1, "17.0", "-undefined", "dynamic_lookup"]);
     link.args(["-exported_symbol", "_uniffi_*", "-exported_symbol", "_ffi_*"]);
     // The whole archive: what is wanted of it is found by name only after it was read.
     link.arg("-all_load").arg(library).arg("-o").arg(&linked);
     output(&mut link)?;
+    Ok(linked)
+}
+
+/// Tells what a linked library adds to an app, and fails if that is too much.
+fn measure(linked: &Path) -> Result<(), String> {
     // Code and data; names and padding are no longer the library's in an app.
-    let sections = output(program("llvm-size", ["-m"]).arg(&linked))?;
+    let sections = output(program("llvm-size", ["-m"]).arg(linked))?;
     let size: u64 = sections
         .lines()
         .filter(|line| line.trim_start().starts_with("Section "))

@@ -140,12 +140,14 @@ impl NativeClient {
         until_cancelled(cancel, sent).await
     }
 
-    /// Closes everything; every waiting command ends `Closed`. Resolves when nothing is left running.
-    pub async fn shutdown(&self) {
+    /// Closes everything; every waiting command ends `Closed`. Resolves when nothing is left running. Nothing makes it
+    /// fail but a mistake of ours, which ends no app.
+    pub async fn shutdown(&self) -> Result<(), SteadfastError> {
         self.handle.shutdown().await;
         if let Some(trust) = &self.trust {
             trust.release();
         }
+        Ok(())
     }
 }
 

@@ -62,11 +62,24 @@ pub fn set_logger(logger: Option<Arc<dyn Logger>>, level: Option<LogLevel>) -> R
         runtime()?.spawn(write(receive));
         tracing::subscriber::set_global_default(Lines)
             .map_err(|error| SteadfastError::Internal { detail: error.to_string() })?;
+        tell_panics();
     }
     let old = std::mem::replace(&mut *LOGGER.lock().unwrap_or_else(PoisonError::into_inner), logger);
     drop(old);
     WANTED.store(wanted, Ordering::Release);
     Ok(())
+}
+
+/// From now on a panic of the library's, which is an error to whoever called, is in the log with its place. What it says
+/// is not, since that may hold a token; standard error has it. The app's own panics and other libraries' are theirs: a
+/// native library has a standard library of its own.
+fn tell_panics() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(target: "steadfast", place, "the SDK panicked: a mistake to be reported");
+        told(panic);
+    }));
 }
 
 /// Hands the lines to the logger.

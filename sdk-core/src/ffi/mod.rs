@@ -21,6 +21,8 @@ mod options;
 mod replay;
 mod runtime;
 mod session;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 mod types;
 
 pub use client::NativeClient;

@@ -59,6 +59,7 @@ pub struct ClientOptions {
 
 /// When and how often to try again. What is left out has the documented default.
 #[derive(Clone, Debug, uniffi::Record)]
+#[cfg_attr(test, derive(Default))]
 pub struct ReconnectOptions {
     /// Whether a lost connection is tried again at all. Default: true.
     #[uniffi(default = true)]
@@ -97,6 +98,7 @@ pub struct ReconnectOptions {
 
 /// The other times. What is left out has the documented default.
 #[derive(Clone, Debug, uniffi::Record)]
+#[cfg_attr(test, derive(Default))]
 pub struct TimingOptions {
     /// How long the server may be silent. Default: the service's own limit.
     #[uniffi(default = None)]
@@ -156,6 +158,7 @@ pub struct TimingOptions {
 
 /// Bounds on what is sent, kept and received. What is left out has the documented default.
 #[derive(Clone, Debug, uniffi::Record)]
+#[cfg_attr(test, derive(Default))]
 pub struct LimitOptions {
     /// The largest incoming message, bytes. Default: the service's own (128 KiB on DevContext, else 1 MiB).
     #[uniffi(default = None)]

@@ -113,11 +113,16 @@ pub struct NativeSessionReader {
 #[uniffi::export]
 impl NativeSessionReader {
     /// The event after this number (0 for the first); nothing after the end. A call that was cancelled, from outside
-    /// or by the handle, is made again with the same number, and nothing is lost.
+    /// or by the handle, is made again with the same number, and nothing is lost. Nothing makes it fail but a mistake of
+    /// ours; only calls that can fail turn that into an error in Swift, where others end the app.
     #[uniffi::method(default(cancel = None))]
-    pub async fn next_after(&self, seq: i64, cancel: Option<Arc<CancelHandle>>) -> Option<NextSessionEvent> {
-        let (seq, event) = unless_cancelled(cancel, self.replay.next_after(seq)).await??;
-        Some(NextSessionEvent { seq, event: (&event).into() })
+    pub async fn next_after(
+        &self,
+        seq: i64,
+        cancel: Option<Arc<CancelHandle>>,
+    ) -> Result<Option<NextSessionEvent>, SteadfastError> {
+        let next = unless_cancelled(cancel, self.replay.next_after(seq)).await.flatten();
+        Ok(next.map(|(seq, event)| NextSessionEvent { seq, event: (&event).into() }))
     }
 
     /// Ends it; who waits gets the end.
@@ -141,11 +146,16 @@ impl NativeClientReader {
 #[uniffi::export]
 impl NativeClientReader {
     /// The event after this number (0 for the first); nothing after the client has closed. A call that was cancelled,
-    /// from outside or by the handle, is made again with the same number, and nothing is lost.
+    /// from outside or by the handle, is made again with the same number, and nothing is lost. Fails as the one of
+    /// sessions does.
     #[uniffi::method(default(cancel = None))]
-    pub async fn next_after(&self, seq: i64, cancel: Option<Arc<CancelHandle>>) -> Option<NextClientEvent> {
-        let (seq, event) = unless_cancelled(cancel, self.replay.next_after(seq)).await??;
-        Some(NextClientEvent { seq, event: (&event).into() })
+    pub async fn next_after(
+        &self,
+        seq: i64,
+        cancel: Option<Arc<CancelHandle>>,
+    ) -> Result<Option<NextClientEvent>, SteadfastError> {
+        let next = unless_cancelled(cancel, self.replay.next_after(seq)).await.flatten();
+        Ok(next.map(|(seq, event)| NextClientEvent { seq, event: (&event).into() }))
     }
 
     /// Ends it; who waits gets the end.

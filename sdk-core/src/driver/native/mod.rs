@@ -117,7 +117,7 @@ impl Native {
             options,
             extra_roots,
             tls: OnceCell::new(),
-            random: rustls::crypto::ring::default_provider().secure_random,
+            random: tls::provider().secure_random,
             runtime,
             start: Instant::now(),
         };

@@ -14,7 +14,8 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 /// Decides whether a chain of certificates is trusted: by the verifier of the system, say, that only the app can reach.
 ///
 /// It is asked in every handshake, after the certificate's name was found to be the server's, on the thread that drives
-/// the client, without any lock.
+/// the client, without any lock. That client waits for it, and so does everything else on its runtime's thread: it
+/// must not block, on the network say.
 pub trait ServerTrust: Send + Sync {
     /// Why this chain is not trusted, if it isn't. `chain` holds the certificates as sent, in DER, the server's own
     /// first. A panic counts as a refusal.

@@ -43,7 +43,7 @@ extension Events {
         Events {
             let reader = session.reader()
             return { position, cancel in
-                guard let next = await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
+                guard let next = try? await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
                 return (next.seq, pick(next.event))
             }
         }
@@ -57,7 +57,7 @@ extension Events<ClientEvent> {
         return Events {
             let reader = first.take()
             return { position, cancel in
-                guard let next = await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
+                guard let next = try? await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
                 return (next.seq, next.event)
             }
         }

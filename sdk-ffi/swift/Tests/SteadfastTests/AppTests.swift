@@ -82,6 +82,35 @@ import Testing
         session.close()
     }
 
+    @Test func aProviderMayAskTheClientThatIsGoingAndAnswerInTheSameMoment() async throws {
+        for round in 0..<60 {
+            let (asked, ended) = (Locked(false), Locked(false))
+            let (answers, answer) = AsyncStream.makeStream(of: Void.self)
+            let held = Locked<CharismaClient?>(nil)
+            var client: CharismaClient? = try CharismaClient(url: "\(Mock.shared.url)/charisma") { _ in
+                defer { ended.withLock { $0 = true } }
+                asked.withLock { $0 = true }
+                return await withTaskCancellationHandler {
+                    for await _ in answers { break }
+                    return "t"
+                } onCancel: {
+                    let client = held.now
+                    _ = client?.diagnose()
+                    client?.setToken("another")
+                }
+            }
+            held.withLock { $0 = client }
+            client?.connect()
+            try await until { asked.now }
+            let answering = Task.detached { if !round.isMultiple(of: 3) { answer.yield() } }
+            if round.isMultiple(of: 2) { await client?.shutdown() }
+            client = nil
+            held.withLock { $0 = nil }
+            await answering.value
+            try await until { ended.now }
+        }
+    }
+
     @Test(arguments: kits) func aCancelledWaitLosesNoEvent(_ kit: any Kit) async throws {
         func cancelled(_ kit: some Kit) async throws {
             let user = "lossless-\(kit.slug)"

@@ -8,7 +8,10 @@ import dev.steadfast.TokenException
 import dev.steadfast.TokenProvider
 import dev.steadfast.WhyKind
 import dev.steadfast.useSuspending
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -74,6 +77,33 @@ class TokensTest {
             client.ready()
             assertEquals(3, asked)
         }
+    }
+
+    @Test
+    fun `a provider may ask the client that is going, and answer in the same moment`() = within {
+        repeat(60) { round ->
+            val (asked, answer, ended) = List(3) { CompletableDeferred<Unit>() }
+            lateinit var client: CharismaClient
+            val provider = TokenProvider {
+                asked.complete(Unit)
+                try {
+                    answer.await()
+                    "t"
+                } finally {
+                    client.diagnose()
+                    client.setToken("another")
+                    ended.complete(Unit)
+                }
+            }
+            client = CharismaClient(Case.CHARISMA.options(mock), provider)
+            client.connect()
+            asked.await()
+            val answering = launch(Dispatchers.Default) { if (round % 3 != 0) answer.complete(Unit) }
+            if (round % 2 == 0) client.shutdown() else client.close()
+            answering.join()
+            ended.await()
+        }
+        Foreign.awaitNothing()
     }
 
     @Test
