@@ -223,12 +223,12 @@ async def _until(condition: Callable[[], bool]) -> None:
     await within(ask())
 
 
-def _let_go(mock: Mock, tasks: int) -> Callable[[], bool]:
-    """Whether the library holds nothing any more, and nothing runs or is connected."""
+def _let_go(mock: Mock, service: str, tasks: int) -> Callable[[], bool]:
+    """Whether the library holds nothing any more, and nothing runs or is connected to this service."""
 
     def nothing() -> bool:
         gc.collect()
-        connected = [each for each in mock.get("connections") if each["service"] == "docproc"]
+        connected = [each for each in mock.get("connections") if each["service"] == service]
         return _held() == 0 and not connected and len(asyncio.all_tasks()) <= tasks + 1 and _threads() <= 1
 
     return nothing
@@ -250,7 +250,7 @@ async def test_a_thousand_clients_leave_nothing_behind(mock: Mock) -> None:
     async def some(count: int) -> None:
         for number in range(count):
             await cycle(number)
-        await _until(_let_go(mock, tasks))
+        await _until(_let_go(mock, "docproc", tasks))
 
     await some(200)
     files, memory = _files(), _resident()
@@ -263,9 +263,9 @@ async def test_a_thousand_clients_leave_nothing_behind(mock: Mock) -> None:
 
 async def test_what_is_dropped_is_closed(mock: Mock) -> None:
     tasks, files = len(asyncio.all_tasks()), _files()
-    client = sdk.DocProcClient(
-        f"{mock.url}/docproc",
-        token_provider=lambda force: "t",
+    client = sdk.CharismaClient(
+        f"{mock.url}/charisma",
+        token_provider=lambda force: mock.token("dropped"),
         listener=lambda event: None,
         timings=sdk.TimingOptions(linger_ms=0),
     )
@@ -280,15 +280,16 @@ async def test_what_is_dropped_is_closed(mock: Mock) -> None:
     for wait in (reading, *commands):
         wait.cancel()
     await asyncio.gather(reading, *commands, return_exceptions=True)
-    del other
+    # A task keeps what its coroutine had, for as long as its exception may be asked for.
+    del other, commands, wait
     gc.collect()
 
     def topics() -> List[str]:
-        return [topic for each in mock.get("connections") if each["service"] == "docproc" for topic in each["topics"]]
+        return [topic for each in mock.get("connections") if each["user"] == "dropped" for topic in each["topics"]]
 
     await _until(lambda: topics() == ["quiet-dropped"])
-    del client, session, reading, commands, wait
-    await _until(_let_go(mock, tasks))
+    del client, session, reading
+    await _until(_let_go(mock, "charisma", tasks))
     await _until(lambda: _files() <= files + 1)
 
 
