@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::library;
 use crate::needs;
 use crate::shell::{Session, cargo, root, target_folder, which};
 use crate::targets;
@@ -51,7 +52,9 @@ pub(crate) fn build(session: &mut Session) {
         "--no-default-features",
     ]);
     // Pages of 16 KB, which Android 15 may have. Bindings need no symbols of ours beyond the exported ones.
-    command.env("RUSTFLAGS", "-C link-arg=-Wl,-z,max-page-size=16384 -C strip=symbols");
+    let Some(mut flags) = session.check(library::short_paths()) else { return };
+    flags.extend(["-C", "link-arg=-Wl,-z,max-page-size=16384", "-C", "strip=symbols"].map(str::to_owned));
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     if session.run(&mut command).is_none() {
         return;
     }

@@ -55,7 +55,7 @@ pub(crate) fn small(build: &mut Command) -> Result<(), String> {
 }
 
 /// A panic tells its place: 30 KB of names, and as much again if each began with where this machine keeps sources.
-fn short_paths() -> Result<Vec<String>, String> {
+pub(crate) fn short_paths() -> Result<Vec<String>, String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).ok_or("there is no CARGO_HOME")?;
     let sources = home.join("registry/src");

@@ -25,7 +25,7 @@ const PREFIXES: &[&str] = &[
 /// up in Apple's documentation, and added here if every system since the oldest one that we support has it.
 const SYSTEM: &str = "___error __NSGetEnviron _abort _bzero _calloc _clock_gettime _close _connect _fcntl _free _freeaddrinfo \
     _gai_strerror _getaddrinfo _getcwd _getentropy _getenv _getpeername _getsockname _getsockopt _ioctl _kevent _kqueue \
-    _mach_absolute_time _mach_timebase_info _malloc _memchr _memcmp _memcpy _memmove _memset _munmap _mmap _poll \
+    _mach_absolute_time _mach_timebase_info _malloc _memchr _memcmp _memcpy _memmove _memset _munmap _mmap _pause _poll \
     _posix_memalign _read _readv _realloc _recv _recvmsg _send _sendmsg _setsockopt _shutdown _sigaction _sigaltstack \
     _socket _strerror_r _strlen _sysconf _sysctl _sysctlbyname _write _writev";
 
