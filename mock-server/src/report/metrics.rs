@@ -123,14 +123,17 @@ const COUNTS: [Count; 6] = [
 pub(super) fn page(tallies: &Tallies, deliveries: &Deliveries, gauges: &Gauges, report: &Report) -> String {
     let mut page = Page::default();
     let of = |service| tallies.0.get(&service).copied().unwrap_or_default();
+    // Echo mode is told of where it is in use.
+    let echo = tallies.0.contains_key(&Service::Echo).then_some(Service::Echo);
+    let services: Vec<_> = Service::ALL.into_iter().chain(echo).collect();
     page.begin("mock_connections", "gauge", "Realtime connections open now.");
-    for service in Service::ALL {
+    for &service in &services {
         let open = gauges.open.get(&service).copied().unwrap_or_default();
         page.put("mock_connections", &format!("service=\"{service}\""), open);
     }
     for (name, help, count) in COUNTS {
         page.begin(name, "counter", help);
-        for service in Service::ALL {
+        for &service in &services {
             page.put(name, &format!("service=\"{service}\""), count(&of(service)));
         }
     }
@@ -139,7 +142,7 @@ pub(super) fn page(tallies: &Tallies, deliveries: &Deliveries, gauges: &Gauges, 
         "counter",
         "Messages by direction, as a client sees it from the server.",
     );
-    for service in Service::ALL {
+    for &service in &services {
         for (direction, count) in [("in", of(service).messages_in), ("out", of(service).messages_out)] {
             page.put(
                 "mock_messages_total",
