@@ -156,6 +156,7 @@ describe('DocProc: useSessionWebSocket', () => {
   });
 
   test('does nothing without a session, and leaves when it is unmounted', async () => {
+    await until('no connection of the test before', async () => (await connections('docproc')) === 0);
     show(Session, { sessionId: null });
     await shows('no status');
     assert.equal(await connections('docproc'), 0);
