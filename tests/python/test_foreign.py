@@ -153,7 +153,7 @@ async def test_a_closed_session_ends_its_readers(mock: Mock) -> None:
         assert [event async for event in session] == []
 
 
-async def test_a_listener_that_throws_is_logged(mock: Mock) -> None:
+async def test_a_listener_that_throws_is_logged(service: Service, mock: Mock, user: str) -> None:
     heard: List[str] = []
     lines: List[str] = []
     logger = logging.getLogger("steadfast-test")
@@ -168,19 +168,16 @@ async def test_a_listener_that_throws_is_logged(mock: Mock) -> None:
         heard.append(type(event).__name__)
         raise ValueError("a listener's own trouble")
 
-    token = mock.token("throwing")
-    async with sdk.CharismaClient(f"{mock.url}/charisma", token=token, listener=listener) as client:
-        session = client.session("session_throwing")
-        assert [event async for event in session][-1].state.is_ended()
-
-        async def logged() -> None:
-            while not any("a listener's own trouble" in line for line in lines):
-                await asyncio.sleep(0.02)
-
-        await within(logged())
-        assert len(heard) > 5
+    token, topic = mock.token(user), f"quiet-{user}"
+    async with service.make(mock, user, token=token, listener=listener) as client:
+        await within(client.session(topic).live())
+        emit = {"service": service.slug, "topic": topic, "event": service.kind, "data": service.data}
+        mock.post("emit", emit)
+        await _until(lambda: any("a listener's own trouble" in line for line in lines))
+        await _until(lambda: "ClientEvent.MESSAGE" in heard)
+        name = service.kind or "progress"
+        await _until(lambda: any(name in line for line in lines))  # frames are logged by name
     sdk.log_to(None)
-    assert any("subscribed" in line for line in lines), "frames are logged by name"
     assert not any(token in line for line in lines), "a token is never logged"
 
 
@@ -234,9 +231,11 @@ def _let_go(mock: Mock, service: str, tasks: int) -> Callable[[], bool]:
     return nothing
 
 
-async def test_a_thousand_clients_leave_nothing_behind(mock: Mock) -> None:
+async def test_a_thousand_clients_leave_nothing_behind(service: Service, mock: Mock, user: str) -> None:
     async def cycle(number: int) -> None:
-        client = sdk.DocProcClient(f"{mock.url}/docproc", token_provider=lambda force: "t", listener=lambda event: None)
+        # Of a user of its own now and then: services limit what one may send in a minute.
+        token = mock.token(f"{user}-{number // 10}")
+        client = service.make(mock, user, token_provider=lambda force: token, listener=lambda event: None)
         session = client.session(f"quiet-{number}")
         if number % 10 == 0:
             await within(session.live())
@@ -250,7 +249,7 @@ async def test_a_thousand_clients_leave_nothing_behind(mock: Mock) -> None:
     async def some(count: int) -> None:
         for number in range(count):
             await cycle(number)
-        await _until(_let_go(mock, "docproc", tasks))
+        await _until(_let_go(mock, service.slug, tasks))
 
     await some(200)
     files, memory = _files(), _resident()
@@ -324,17 +323,25 @@ async def test_a_provider_may_ask_the_client_that_is_going(mock: Mock) -> None:
         await within(ended.wait())
 
 
-def test_several_threads_each_with_a_loop(mock: Mock) -> None:
-    results: List[bool] = []
+def test_several_threads_each_with_a_loop(service: Service, mock: Mock, user: str) -> None:
+    results: List[str] = []
 
     async def follow(number: int) -> None:
         async def provider(force: bool) -> str:
             assert threading.current_thread().name == f"follower-{number}"
-            return mock.token(f"thread-{number}")
+            return mock.token(f"{user}-{number}")
 
-        async with sdk.CharismaClient(f"{mock.url}/charisma", token_provider=provider) as client:
-            events = [event async for event in client.session(f"session_{number}")]
-            results.append(events[-1].state.is_ended())
+        topic = f"quiet-{user}-{number}"
+        async with service.make(mock, f"{user}-{number}", token_provider=provider) as client:
+            session = client.session(topic)
+            events = session.events()
+            await session.live()
+            emit = {"service": service.slug, "topic": topic, "event": service.kind, "data": service.data}
+            mock.post("emit", emit)
+            async for event in events:
+                if event.is_message() and event.message.name == (service.kind or "progress"):
+                    results.append(event.message.name)
+                    return
 
     threads = [
         threading.Thread(target=lambda n=n: asyncio.run(within(follow(n))), name=f"follower-{n}") for n in range(6)
@@ -343,18 +350,21 @@ def test_several_threads_each_with_a_loop(mock: Mock) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [True] * 6
+    assert results == [service.kind or "progress"] * 6
 
 
-async def test_one_client_from_several_threads(mock: Mock) -> None:
-    async with sdk.SagaClient(f"{mock.url}/saga", token=mock.token("shared")) as client:
-        await within(client.ready())
+async def test_one_client_from_several_threads(service: Service, mock: Mock, user: str) -> None:
+    async with service.make(mock, user) as client:
 
-        def ping() -> int:
-            return asyncio.run(client.ping())
+        def follow(number: int) -> bool:
+            session = client.session(f"quiet-{user}-{number}")
+            asyncio.run(session.live())
+            alive = session.state.is_live() and bool(client.diagnose().text)
+            session.close()
+            return alive
 
-        trips = await within(asyncio.gather(*(asyncio.to_thread(ping) for _ in range(8))))
-        assert len(trips) == 8
+        followed = await within(asyncio.gather(*(asyncio.to_thread(follow, number) for number in range(8))))
+        assert followed == [True] * 8
 
 
 async def test_tls_with_a_private_root(service: Service, authority: trustme.CA, tmp_path: Path, user: str) -> None:
@@ -370,13 +380,16 @@ async def test_tls_with_a_private_root(service: Service, authority: trustme.CA, 
         server.stop()
 
 
-async def test_tls_with_a_certificate_of_another_name(authority: trustme.CA, tmp_path: Path) -> None:
+async def test_tls_with_a_certificate_of_another_name(service: Service, authority: trustme.CA, tmp_path: Path) -> None:
     server, root = tls_mock(authority, "wrong.example", tmp_path, check=False)
     try:
-        async with sdk.CharismaClient(f"{server.url}/charisma", token="t", extra_root_pem=[root]) as client:
+        async with service.make(server, "nobody", token="t", extra_root_pem=[root]) as client:
+            session = client.session("s")
             with pytest.raises(sdk.SteadfastError.Command):
-                await within(client.ready())
-            assert client.state.is_failed() and client.state.why.kind == sdk.WhyKind.TLS
+                await within(session.live())
+            # Where each session has a connection of its own, it is the session that is refused.
+            state = client.state if client.state.is_failed() else session.state
+            assert state.why.kind == sdk.WhyKind.TLS
     finally:
         server.stop()
 
