@@ -94,24 +94,25 @@ async def test_unknown_messages_and_values(service: Service, mock: Mock, user: s
         events = client.events()
         await within(session.live())
         mock.post("emit", {"service": service.slug, "topic": topic, "event": service.kind, "data": service.data})
-        if service.kind is None:  # its messages have no name; a rule puts one that has in the place of the next
-            text = '{"type":"brand_new","novel":[1,null]}'
-            rule = {"match": {"user": user, "when": "out"}, "action": {"do": "malformed", "text": text}, "times": 1}
-            mock.post("faults", rule)
-        mock.post("emit", {"service": service.slug, "topic": topic, "event": "brand_new", "data": {"novel": [1, None]}})
 
         async def value() -> Any:
             async for message in session.messages():
                 if message.name == (service.kind or "progress"):
                     return service.unknown(message.data)
 
+        unknown = await within(value())
+        assert unknown.is_other() and unknown.value.lower() in ("dreaming", "riddle")
+        if service.kind is None:  # its messages have no name; a rule puts one that has in the place of the next
+            text = '{"type":"brand_new","novel":[1,null]}'
+            rule = {"match": {"user": user, "when": "out"}, "action": {"do": "malformed", "text": text}, "times": 1}
+            mock.post("faults", rule)
+        mock.post("emit", {"service": service.slug, "topic": topic, "event": "brand_new", "data": {"novel": [1, None]}})
+
         async def message() -> Any:
             async for event in events:
                 if event.is_message() and event.message.data.value.is_unknown():
                     return event.message
 
-        unknown = await within(value())
-        assert unknown.is_other() and unknown.value.lower() in ("dreaming", "riddle")
         told = await within(message())
         assert told.name == "brand_new" == told.data.value.value.name
         assert "novel" in told.data.value.value.data and "novel" in told.raw

@@ -176,50 +176,72 @@ import Testing
         await client.shutdown()
     }
 
-    @Test func aListenerAndALoggerThatThrowHarmNobody() async throws {
-        struct Own: Error {}
+    /// One service after the other: there is one logger.
+    @Test(.serialized, arguments: kits) func aListenerAndALoggerThatThrowHarmNobody(_ kit: any Kit) async throws {
+        func throwing(_ kit: some Kit) async throws {
+            try await self.throwing(kit)
+        }
+        try await throwing(kit)
+    }
+
+    private struct Own: Error {}
+
+    private func throwing(_ kit: some Kit) async throws {
+        let user = "throwing-\(kit.slug)"
         let (heard, lines) = (Locked(0), Locked<[String]>([]))
         try SteadfastLog.send(from: .trace) { _, line in
             lines.withLock { $0.append(line) }
             throw Own()
         }
-        let token = try await Mock.shared.token("throwing")
-        let client = try CharismaClient(
-            ClientOptions(endpoint: .url("\(Mock.shared.url)/charisma"), token: token),
+        let token = try await Mock.shared.token(user)
+        let client = try await kit.client(
+            user: user, change: { $0.token = token },
             listener: { _ in
                 heard.withLock { $0 += 1 }
                 throw Own()
             })
-        let session = try client.session("session_throwing")
-        for await _ in session.events {}
-        #expect(session.state == .ended)
-        try await until { lines.now.contains { $0.contains("a listener threw") && $0.contains("Own()") } }
-        #expect(heard.now > 5)
+        let session = try client.session("quiet-\(user)")
+        try await session.live()
         // Frames are logged by name. The other tests log too, and of too much some lines are lost.
-        var topic = 0
         try await until {
-            topic += 1
-            try await client.session("quiet-throwing-\(topic)").live()
-            return lines.now.contains { $0.contains("subscribed") }
+            let before = heard.now
+            try await Mock.shared.emit(kit, "quiet-\(user)", kit.event == nil ? nil : "news", kit.data)
+            try await until { heard.now > before }
+            let now = lines.now
+            return now.contains { $0.contains("a listener threw") && $0.contains("Own()") }
+                && now.contains { $0.contains(kit.event == nil ? "progress" : "news") }
         }
         await client.shutdown()
         try SteadfastLog.send(to: nil)
         #expect(!lines.now.contains { $0.contains(token) }, "a token is never logged")
     }
 
-    @Test func oneClientFromSeveralThreadsAndTasks() async throws {
-        let client = try await SagaKit().client(user: "shared")
-        try await client.ready()
-        let trips = try await withThrowingTaskGroup(of: Int.self) { group in
-            for _ in 0..<8 { group.addTask { try await client.ping() } }
+    @Test(arguments: kits) func oneClientFromSeveralThreadsAndTasks(_ kit: any Kit) async throws {
+        func shared(_ kit: some Kit) async throws {
+            try await self.shared(kit)
+        }
+        try await shared(kit)
+    }
+
+    private func shared(_ kit: some Kit) async throws {
+        let user = "shared-\(kit.slug)"
+        let client = try await kit.client(user: user)
+        let states = try await withThrowingTaskGroup(of: SubscriptionState.self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    let session = try client.session("quiet-\(user)-\(number)")
+                    try await session.live()
+                    return session.state
+                }
+            }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(trips.count == 8)
+        #expect(states == Array(repeating: .live, count: 8))
         let done = Locked(0)
         for number in 0..<6 {
             Thread {
                 for _ in 0..<50 {
-                    let session = try? client.session("quiet-thread-\(number)")
+                    let session = try? client.session("quiet-\(user)-thread-\(number)")
                     _ = (session?.state, session?.snapshot, client.state, client.diagnose().json, client.stats())
                     session?.close()
                 }
@@ -227,25 +249,28 @@ import Testing
             }.start()
         }
         try await until { done.now == 6 }
-        #expect(try await client.ping() >= 0)
+        try await client.session("quiet-\(user)-last").live()
         await client.shutdown()
     }
 
-    @Test func manyClientsAtOnce() async throws {
-        try await withThrowingTaskGroup(of: SubscriptionState.self) { group in
-            for number in 0..<6 {
-                group.addTask {
-                    let client = try await CharismaKit().client(user: "many-\(number)")
-                    let session = try client.session("session_many_\(number)")
-                    for await _ in session.events {}
-                    defer { session.close() }
-                    let state = session.state
-                    await client.shutdown()
-                    return state
+    @Test(arguments: kits) func manyClientsAtOnce(_ kit: any Kit) async throws {
+        func many(_ kit: some Kit) async throws {
+            try await withThrowingTaskGroup(of: SubscriptionState.self) { group in
+                for number in 0..<6 {
+                    group.addTask {
+                        let user = "many-\(kit.slug)-\(number)"
+                        let client = try await kit.client(user: user)
+                        let session = try client.session("quiet-\(user)")
+                        try await session.live()
+                        let state = session.state
+                        await client.shutdown()
+                        return state
+                    }
                 }
+                for try await state in group { #expect(state == .live) }
             }
-            for try await state in group { #expect(state == .ended) }
         }
+        try await many(kit)
     }
 
     @Test(arguments: kits) func aPrivateRootIsTrustedWhenGiven(_ kit: any Kit) async throws {
@@ -267,14 +292,16 @@ import Testing
         try await privateRoot(kit)
     }
 
-    @Test func aCertificateOfAnotherNameIsRefused() async throws {
-        let mock = Mock("--tls", "\(Certificates.folder)/wrong.pem,\(Certificates.folder)/wrong.key")
-        defer { mock.stop() }
-        let root = try String(contentsOfFile: Certificates.root, encoding: .utf8)
-        let client = try await CharismaKit().client(mock, user: "wrong-name") { $0.extraRootPem = [root] }
-        await #expect(throws: SteadfastError.self) { try await client.ready() }
-        #expect(why(client.state, .pending)?.kind == .tls)
-        await client.shutdown()
+    @Test(arguments: kits) func aCertificateOfAnotherNameIsRefused(_ kit: any Kit) async throws {
+        func wrongName(_ kit: some Kit) async throws {
+            let root = try String(contentsOfFile: Certificates.root, encoding: .utf8)
+            let client = try await kit.client(.misnamed, user: "wrong-\(kit.slug)") { $0.extraRootPem = [root] }
+            let session = try client.session("quiet-wrong")
+            await #expect(throws: SteadfastError.self) { try await session.live() }
+            #expect(why(client.state, session.state)?.kind == .tls)
+            await client.shutdown()
+        }
+        try await wrongName(kit)
     }
 
     /// Why there is no connection: of the client or, where each session has its own, of the session.

@@ -146,6 +146,8 @@ extension Mock {
     static let requiringTokens = Mock("--set", "docproc.auth=on")
     /// One that speaks TLS, with a certificate of a private root.
     static let secure = Mock("--tls", "\(Certificates.folder)/good.pem,\(Certificates.folder)/good.key")
+    /// One that speaks TLS, with a certificate of another name.
+    static let misnamed = Mock("--tls", "\(Certificates.folder)/wrong.pem,\(Certificates.folder)/wrong.key")
 }
 
 /// Where the certificates are that were made for these tests.

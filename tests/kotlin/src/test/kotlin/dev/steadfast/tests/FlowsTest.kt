@@ -124,13 +124,13 @@ class FlowsTest {
             val events = client.reader()
             session.live()
             mock.emit(case.slug, topic, case.kind, case.data)
+            val typed = session.messages.first { it.name == case.message }
             if (case.kind == null) { // its messages have no name; a rule puts one that has in the place of the next
                 val text = """{\"type\":\"brand_new\",\"novel\":[1,null]}"""
                 mock.fault("""{"match":{"user":"$user","when":"out"},"action":{"do":"malformed","text":"$text"},"times":1}""")
             }
             mock.emit(case.slug, topic, "brand_new", """{"novel":[1,null]}""")
 
-            val typed = session.messages.first { it.name == case.message }
             assertEquals("dreaming", case.unknown(typed.data)?.lowercase(), "$typed")
             val told = generateSequence { }.asFlow().map { events.next() as? ClientEvent.Message }
                 .first { it?.message?.name == "brand_new" }!!.message

@@ -36,8 +36,12 @@ class Mock(vararg arguments: String, trust: SSLContext? = null) : AutoCloseable 
     fun get(path: String): JsonElement = ask(path, null) ?: error("$path gave nothing")
 
     /** The open connections of a user, by number. */
-    fun connections(user: String): List<String> = list(get("connections"))
-        .filter { it["user"]?.jsonPrimitive?.content == user }
+    fun connections(user: String): List<String> = connections { it["user"]?.jsonPrimitive?.content == user }
+
+    fun connections(case: Case): List<String> = connections { it["service"]?.jsonPrimitive?.content == case.slug }
+
+    private fun connections(meant: (JsonObject) -> Boolean): List<String> = list(get("connections"))
+        .filter(meant)
         .map { it.getValue("connection").jsonPrimitive.content }
 
     fun token(user: String, ttl: String = "1h"): String =

@@ -5,6 +5,7 @@ import dev.steadfast.ConnectionState
 import dev.steadfast.ManagedTrust
 import dev.steadfast.ServerTrust
 import dev.steadfast.SteadfastException
+import dev.steadfast.SubscriptionState
 import dev.steadfast.WhyKind
 import dev.steadfast.useSuspending
 import org.junit.jupiter.api.AfterAll
@@ -35,17 +36,22 @@ class TlsTest {
         }
     }
 
-    @Test
-    fun `a certificate of another name`() = within {
-        authority.mock("dns:wrong.example").use { mock ->
-            val options = Case.CHARISMA.options(mock, "t")
+    @ParameterizedTest
+    @EnumSource
+    fun `a certificate of another name`(case: Case) = within {
+        wrong.let { mock ->
+            val options = case.options(mock, "t")
             for (client in listOf(
-                CharismaClient(options.copy(extraRootPem = listOf(authority.rootPem))),
-                CharismaClient(options, serverTrust = ManagedTrust(authority.manager)),
+                case.client(options.copy(extraRootPem = listOf(authority.rootPem))),
+                case.client(options, trust = ManagedTrust(authority.manager)),
             )) {
                 client.useSuspending {
-                    assertThrows<SteadfastException.Command> { client.ready() }
-                    assertEquals(WhyKind.TLS, (client.state.value as ConnectionState.Failed).why.kind)
+                    val session = client.session("s")
+                    assertThrows<SteadfastException.Command> { session.live() }
+                    // Where each session has a connection of its own, it is the session that is refused.
+                    val why = (client.state.value as? ConnectionState.Failed)?.why
+                        ?: (session.state.value as SubscriptionState.Refused).why
+                    assertEquals(WhyKind.TLS, why.kind)
                 }
             }
         }
@@ -89,9 +95,13 @@ class TlsTest {
 
         val authority by lazy { Authority(folder) }
         val trusted by lazy { authority.mock("ip:127.0.0.1") }
+        val wrong by lazy { authority.mock("dns:wrong.example") }
 
         @AfterAll
         @JvmStatic
-        fun stop() = trusted.close()
+        fun stop() {
+            trusted.close()
+            wrong.close()
+        }
     }
 }
