@@ -266,8 +266,9 @@ impl Item {
 /// Replaces a text in the memory it has, and cuts what is too long.
 fn set_text(slot: &mut Option<String>, text: &str) {
     let slot = slot.get_or_insert_with(String::new);
-    // Most frames say what the one before said.
-    if slot == text {
+    // Most frames say what the one before said. Two empty ones are not compared: some C libraries look at the place of
+    // nothing, which is no memory, and take as long for that as for the rest of a frame.
+    if slot.len() == text.len() && (text.is_empty() || slot == text) {
         return;
     }
     slot.clear();
