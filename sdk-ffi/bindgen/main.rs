@@ -2,9 +2,12 @@
 
 mod polish;
 mod polish_kotlin;
+mod replaced;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use replaced::replaced;
 
 fn main() -> ExitCode {
     uniffi::uniffi_bindgen_main();

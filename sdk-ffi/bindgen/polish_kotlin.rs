@@ -1,5 +1,7 @@
 //! What Kotlin's users see of the generated code: their types, and nothing of how they travel.
 
+use crate::replaced;
+
 /// Interfaces with one method that an app implements, as a lambda if it likes.
 const LAMBDAS: &[&str] = &["TokenProvider", "EventListener", "Logger", "ServerTrust"];
 
@@ -29,8 +31,41 @@ const KINDS: &[&str] = &[
     "typealias ",
 ];
 
+/// A call of Rust's that nobody waits for any more has to be answered too: until then Rust keeps its end of the line. Nor
+/// may it have an answer then, which nobody would take. The coroutine may have been cancelled before it began.
+const GIVEN_UP: &[(&str, &str)] = &[
+    (
+        "    @OptIn(DelicateCoroutinesApi::class)\n    val job = ",
+        "    val answered = java.util.concurrent.atomic.AtomicBoolean()
+    @OptIn(DelicateCoroutinesApi::class)\n    val job = ",
+    ),
+    (
+        "            makeCall()\n        } catch(e: kotlin.Exception) {\n",
+        "            makeCall()\n        } catch(e: kotlin.Exception) {
+            if (!isActive || !answered.compareAndSet(false, true)) return@coroutineBlock\n",
+    ),
+    (
+        "        handleSuccess(callResult)\n",
+        "        if (isActive && answered.compareAndSet(false, true)) handleSuccess(callResult)\n",
+    ),
+    (
+        "    val handle = uniffiForeignFutureHandleMap.insert(job)\n",
+        "    job.invokeOnCompletion {
+        if (answered.compareAndSet(false, true)) {
+            handleError(UniffiRustCallStatus.create(UNIFFI_CALL_UNEXPECTED_ERROR, RustBuffer.ByValue()))
+        }
+    }
+    val handle = uniffiForeignFutureHandleMap.insert(job)\n",
+    ),
+    (
+        "import kotlinx.coroutines.launch\n",
+        "import kotlinx.coroutines.isActive\nimport kotlinx.coroutines.launch\n",
+    ),
+];
+
 /// Hides what is ours, names fields, lets errors say what Rust says.
 pub(crate) fn kotlin(text: &str) -> String {
+    let text = GIVEN_UP.iter().fold(text.to_owned(), |text, (from, to)| replaced(&text, from, to));
     let text =
         text.replace("val v1: ", "/** What it holds. */ val `value`: ").replace("value.v1", "value.`value`");
     let mut result = String::with_capacity(text.len());

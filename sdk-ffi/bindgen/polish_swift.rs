@@ -1,8 +1,31 @@
 //! What an app should not see of Swift's bindings becomes internal; numbers, errors and names become Swift's own.
 
+use crate::replaced;
+
+/// A call of Rust's that nobody waits for any more is answered with nothing: Rust would forget an answer's memory.
+const GIVEN_UP: &[(&str, &str)] = &[
+    (
+        "        } catch let error as E {\n",
+        "        } catch let error as E {
+            guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }\n",
+    ),
+    (
+        "        } catch {\n            handleError(CALL_UNEXPECTED_ERROR, ",
+        "        } catch {
+            guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }
+            handleError(CALL_UNEXPECTED_ERROR, ",
+    ),
+    (
+        "        handleSuccess(callResult)\n",
+        "        guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }
+        handleSuccess(callResult)\n",
+    ),
+];
+
 /// Polishes the generated file.
 pub(crate) fn swift(text: &str) -> String {
-    let text = errors(text);
+    let text = GIVEN_UP.iter().fold(text.to_owned(), |text, (from, to)| replaced(&text, from, to));
+    let text = errors(&text);
     let text = text.replace(INT64, INT);
     let text = words(&text, &[("Int64", "Int"), ("Json", "JSON")]);
     let text = text.replace("public typealias JSON = JSON\n", "").replace(REFLECTED, "        description\n");

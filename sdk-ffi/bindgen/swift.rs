@@ -1,9 +1,12 @@
 //! Writes the Swift bindings from the library's own metadata, and then what `UniFFI` leaves to be desired.
 
 mod polish_swift;
+mod replaced;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use replaced::replaced;
 
 fn main() -> ExitCode {
     uniffi::uniffi_bindgen_swift();

@@ -2,3 +2,6 @@
 //! one crate, so that one module comes out per language.
 
 steadfast_core::uniffi_reexport_scaffolding!();
+
+#[cfg(debug_assertions)]
+pub mod counted;

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import urllib.request
 from dataclasses import dataclass
-from typing import Any, Awaitable, Iterator, Optional, TypeVar
+from typing import Any, Awaitable, Callable, Iterator, Optional, TypeVar
 
 import pytest
 import trustme
@@ -23,6 +23,16 @@ T = TypeVar("T")
 async def within(wait: Awaitable[T], seconds: float = 20) -> T:
     """Waits, but not for ever."""
     return await asyncio.wait_for(wait, seconds)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what can only be asked for."""
+
+    async def ask() -> None:
+        while not condition():
+            await asyncio.sleep(0.01)
+
+    await within(ask())
 
 
 class Mock:
@@ -79,6 +89,8 @@ class Service:
     """A message with a value of an enum that nobody knows."""
     unknown: Any
     """That value, in the message's data."""
+    ask: Callable[[Any, str], Awaitable[Any]]
+    """A command, with a topic if it wants one."""
 
     def make(self, mock: Mock, user: str, **options: Any) -> Any:
         options.setdefault("reconnect", sdk.ReconnectOptions(base_delay_ms=20, max_delay_ms=100, stable_after_ms=100))
@@ -89,16 +101,18 @@ class Service:
 
 SERVICES = [
     Service("charisma", sdk.CharismaClient, "session_1", ("session_status",), True, "session_status",
-            {"status": "dreaming"}, lambda data: data.value.status),
+            {"status": "dreaming"}, lambda data: data.value.status, lambda client, topic: client.authenticate()),
     Service("therapybridge", sdk.TherapyBridgeClient, "session_1", ("progress",), True, None,
-            {"status": "dreaming", "progress": 5}, lambda data: data.value.status),
+            {"status": "dreaming", "progress": 5}, lambda data: data.value.status,
+            lambda client, topic: client.login("therapist@example.org", "secret")),
     Service("saga", sdk.SagaClient, "project_1", ("export_ready",), False, "interaction_added",
             {"storyId": "s", "interaction": {"id": "i", "type": "riddle", "content": "?"}},
-            lambda data: data.value.interaction.kind),
+            lambda data: data.value.interaction.kind, lambda client, topic: client.ping()),
     Service("docproc", sdk.DocProcClient, "session_1", ("completed", "progress"), True, "progress",
-            {"status": "DREAMING", "progress": 5}, lambda data: data.value.status),
+            {"status": "DREAMING", "progress": 5}, lambda data: data.value.status, lambda client, topic: client.fetch_session(topic)),
     Service("devcontext", sdk.DevContextClient, "analysis_1", ("stage_completed",), True, "stage_completed",
-            {"stage": "dreaming", "completedStages": [], "progress": 5}, lambda data: data.value.stage),
+            {"stage": "dreaming", "completedStages": [], "progress": 5}, lambda data: data.value.stage,
+            lambda client, topic: client.ping()),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the app gives to the SDK: tokens, listeners, loggers, roots; and what remains when it lets go."""
+"""What the app gives to the SDK: tokens, listeners, loggers, roots."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import re
 import threading
 from pathlib import Path
-from typing import Callable, List
+from typing import List
 
 import pytest
 import trustme
 
 import steadfast_sdk as sdk
-from conftest import Mock, Service, within
+from conftest import Mock, Service, until, within
 
 
 async def test_token_refresh_ahead_and_forced(service: Service, mock: Mock, user: str) -> None:
@@ -29,7 +28,7 @@ async def test_token_refresh_ahead_and_forced(service: Service, mock: Mock, user
         await asyncio.sleep(0)
         return mock.token(user, "11s" if len(asked) == 1 else f"{3600 + len(asked)}s")
 
-    async def until(count: int) -> None:
+    async def asked_often(count: int) -> None:
         while len(asked) < count:
             await asyncio.sleep(0.05)
 
@@ -49,7 +48,7 @@ async def test_token_refresh_ahead_and_forced(service: Service, mock: Mock, user
             session = client.session(f"quiet-{user}")
             await within(session.live())
             first = connections()
-            await within(until(2))
+            await within(asked_often(2))
             assert asked == [False, False], "ahead of the expiry nothing has been refused"
             await within(settled())
             await within(session.live())
@@ -57,7 +56,7 @@ async def test_token_refresh_ahead_and_forced(service: Service, mock: Mock, user
             if in_band:  # the next message is refused, unless the server was quicker
                 with contextlib.suppress(sdk.SteadfastError.Command):
                     await within(client.send_raw("anything", {}))
-            await within(until(3))
+            await within(asked_often(3))
             await within(session.live())
             assert client.stats().auth_failures <= 1
     finally:
@@ -123,7 +122,7 @@ async def test_a_cancelled_wait_loses_no_event(service: Service, mock: Mock, use
 async def test_a_cancelled_command_ends_at_once(mock: Mock) -> None:
     async with sdk.CharismaClient("ws://127.0.0.1:9", token="t") as client:
         waits = [asyncio.create_task(client.ready()) for _ in range(50)]
-        await _until(lambda: client.stats().attempts > 0)
+        await until(lambda: client.stats().attempts > 0)
         for wait in waits:
             wait.cancel()
         results = await within(asyncio.gather(*waits, return_exceptions=True), 2)
@@ -146,7 +145,7 @@ async def test_a_closed_session_ends_its_readers(mock: Mock) -> None:
             return count
 
         readers = [asyncio.create_task(read()) for _ in range(3)]
-        await _until(lambda: heard == 3)
+        await until(lambda: heard == 3)
         session.close()
         counts = await within(asyncio.gather(*readers), 2)
         assert counts[0] == counts[1] == counts[2] > 0
@@ -173,123 +172,12 @@ async def test_a_listener_that_throws_is_logged(service: Service, mock: Mock, us
         await within(client.session(topic).live())
         emit = {"service": service.slug, "topic": topic, "event": service.kind, "data": service.data}
         mock.post("emit", emit)
-        await _until(lambda: any("a listener's own trouble" in line for line in lines))
-        await _until(lambda: "ClientEvent.MESSAGE" in heard)
+        await until(lambda: any("a listener's own trouble" in line for line in lines))
+        await until(lambda: "ClientEvent.MESSAGE" in heard)
         name = service.kind or "progress"
-        await _until(lambda: any(name in line for line in lines))  # frames are logged by name
+        await until(lambda: any(name in line for line in lines))  # frames are logged by name
     sdk.log_to(None)
     assert not any(token in line for line in lines), "a token is never logged"
-
-
-# --- what is left ---------------------------------------------------------------------------------------------------
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _files() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def _threads() -> int:
-    """The library's threads. The one for sockets and timers stays; one that may block ends after 2 s."""
-    names = []
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # it has just ended
-            names.append((task / "comm").read_text())
-    return sum(name.startswith("steadfast") for name in names)
-
-
-def _held() -> int:
-    """What the library holds of Python: providers, listeners, loggers, waits, and calls that it waits for."""
-    module = sdk._steadfast
-    things = [each for one in vars(module).values() for each in (one, getattr(one, "_handle_map", None))]
-    maps = {id(each): each for each in things if isinstance(each, module._UniffiHandleMap)}
-    assert len(maps) >= 4, "the generated code keeps them elsewhere now"
-    return sum(len(each._map) for each in maps.values())
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Waits for what can only be asked for."""
-
-    async def ask() -> None:
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    await within(ask())
-
-
-def _let_go(mock: Mock, service: str, tasks: int) -> Callable[[], bool]:
-    """Whether the library holds nothing any more, and nothing runs or is connected to this service."""
-
-    def nothing() -> bool:
-        gc.collect()
-        connected = [each for each in mock.get("connections") if each["service"] == service]
-        return _held() == 0 and not connected and len(asyncio.all_tasks()) <= tasks + 1 and _threads() <= 1
-
-    return nothing
-
-
-async def test_a_thousand_clients_leave_nothing_behind(service: Service, mock: Mock, user: str) -> None:
-    async def cycle(number: int) -> None:
-        # Of a user of its own now and then: services limit what one may send in a minute.
-        token = mock.token(f"{user}-{number // 10}")
-        client = service.make(mock, user, token_provider=lambda force: token, listener=lambda event: None)
-        session = client.session(f"quiet-{number}")
-        if number % 10 == 0:
-            await within(session.live())
-        reader = session.events()
-        await reader.__anext__()
-        session.close()
-        await within(client.shutdown())
-
-    tasks = len(asyncio.all_tasks())
-
-    async def some(count: int) -> None:
-        for number in range(count):
-            await cycle(number)
-        await _until(_let_go(mock, service.slug, tasks))
-
-    await some(200)
-    files, memory = _files(), _resident()
-    await some(1000)
-    await _until(lambda: _files() <= files)
-    grown = _resident() - memory
-    print(f"1,000 clients: {grown // 1024} KiB more")
-    assert grown < 6 * 1024 * 1024, f"grown by {grown} bytes"
-
-
-async def test_what_is_dropped_is_closed(mock: Mock) -> None:
-    tasks, files = len(asyncio.all_tasks()), _files()
-    client = sdk.CharismaClient(
-        f"{mock.url}/charisma",
-        token_provider=lambda force: mock.token("dropped"),
-        listener=lambda event: None,
-        timings=sdk.TimingOptions(linger_ms=0),
-    )
-    session = client.session("quiet-dropped")
-    await within(session.live())
-    other = client.session("quiet-other")
-    await within(other.live())
-    assert _held() == 2, "the provider and the listener"
-    reading = asyncio.create_task(session.events().__anext__())
-    commands = [asyncio.create_task(client.session("quiet-later").live()) for _ in range(20)]
-    await asyncio.sleep(0)
-    for wait in (reading, *commands):
-        wait.cancel()
-    await asyncio.gather(reading, *commands, return_exceptions=True)
-    # A task keeps what its coroutine had, for as long as its exception may be asked for.
-    del other, commands, wait
-    gc.collect()
-
-    def topics() -> List[str]:
-        return [topic for each in mock.get("connections") if each["user"] == "dropped" for topic in each["topics"]]
-
-    await _until(lambda: topics() == ["quiet-dropped"])
-    del client, session, reading
-    await _until(_let_go(mock, "charisma", tasks))
-    await _until(lambda: _files() <= files + 1)
 
 
 async def test_a_provider_may_ask_the_client_that_is_going(mock: Mock) -> None:
@@ -321,50 +209,6 @@ async def test_a_provider_may_ask_the_client_that_is_going(mock: Mock) -> None:
         else:
             await within(held[0].shutdown())
         await within(ended.wait())
-
-
-def test_several_threads_each_with_a_loop(service: Service, mock: Mock, user: str) -> None:
-    results: List[str] = []
-
-    async def follow(number: int) -> None:
-        async def provider(force: bool) -> str:
-            assert threading.current_thread().name == f"follower-{number}"
-            return mock.token(f"{user}-{number}")
-
-        topic = f"quiet-{user}-{number}"
-        async with service.make(mock, f"{user}-{number}", token_provider=provider) as client:
-            session = client.session(topic)
-            events = session.events()
-            await session.live()
-            emit = {"service": service.slug, "topic": topic, "event": service.kind, "data": service.data}
-            mock.post("emit", emit)
-            async for event in events:
-                if event.is_message() and event.message.name == (service.kind or "progress"):
-                    results.append(event.message.name)
-                    return
-
-    threads = [
-        threading.Thread(target=lambda n=n: asyncio.run(within(follow(n))), name=f"follower-{n}") for n in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [service.kind or "progress"] * 6
-
-
-async def test_one_client_from_several_threads(service: Service, mock: Mock, user: str) -> None:
-    async with service.make(mock, user) as client:
-
-        def follow(number: int) -> bool:
-            session = client.session(f"quiet-{user}-{number}")
-            asyncio.run(session.live())
-            alive = session.state.is_live() and bool(client.diagnose().text)
-            session.close()
-            return alive
-
-        followed = await within(asyncio.gather(*(asyncio.to_thread(follow, number) for number in range(8))))
-        assert followed == [True] * 8
 
 
 async def test_tls_with_a_private_root(service: Service, authority: trustme.CA, tmp_path: Path, user: str) -> None:

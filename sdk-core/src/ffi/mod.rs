@@ -31,6 +31,9 @@ pub use event::{ClientEvent, SessionEvent};
 pub use foreign::{CallbackError, CancelHandle, EventListener, ServerTrust, TokenError, TokenProvider};
 pub use logger::{LogLevel, Logger, set_logger};
 pub use options::{ClientOptions, LimitOptions, ReconnectOptions, TimingOptions};
+#[doc(hidden)]
+#[cfg(debug_assertions)]
+pub use runtime::live_tasks;
 pub use runtime::stop_threads;
 pub use session::{
     NativeClientReader, NativeSession, NativeSessionReader, NextClientEvent, NextSessionEvent,

@@ -35,6 +35,14 @@ pub(super) fn runtime() -> Result<Handle, SteadfastError> {
     Ok(runtime.insert(started).handle.clone())
 }
 
+/// How many tasks run, for the tests of the languages.
+#[doc(hidden)]
+#[cfg(debug_assertions)]
+pub fn live_tasks() -> usize {
+    let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    runtime.as_ref().map_or(0, |runtime| runtime.handle.metrics().num_alive_tasks())
+}
+
 fn start() -> std::io::Result<Runtime> {
     let tokio = Builder::new_current_thread()
         .max_blocking_threads(4)

@@ -2,7 +2,6 @@ package dev.steadfast.tests
 
 import dev.steadfast.EventListener
 import dev.steadfast.LogLevel
-import dev.steadfast.SagaClient
 import dev.steadfast.SessionEvent
 import dev.steadfast.SubscriptionState
 import dev.steadfast.TokenProvider
@@ -13,19 +12,22 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.last
+import kotlinx.coroutines.flow.transformWhile
 import kotlinx.coroutines.newFixedThreadPoolContext
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
-import org.junit.jupiter.api.Test
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.EnumSource
 import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.CyclicBarrier
+import java.util.concurrent.TimeUnit
 import kotlin.concurrent.thread
 
-/** What the app gives to the SDK: listeners and loggers; and what remains when it lets go. */
+/** What the app gives to the SDK, listeners and loggers; and its threads. */
 class AppCodeTest {
     private val mock = Mock.shared
 
@@ -61,57 +63,6 @@ class AppCodeTest {
 
     @ParameterizedTest
     @EnumSource
-    fun `a thousand clients leave nothing behind`(case: Case) = within(180) {
-        suspend fun cycle(number: Int) {
-            // Of a user of its own now and then: services limit what one may send in a minute.
-            val token = mock.token("cycle-${case.slug}-${number / 10}")
-            val client = case.client(case.options(mock), { token }, {})
-            val session = client.session("quiet-$number")
-            if (number % 10 == 0) session.live()
-            session.reader().use { it.next() }
-            session.close()
-            client.shutdown()
-        }
-
-        suspend fun some(count: Int) {
-            repeat(count) { cycle(it) }
-            System.gc()
-            Foreign.awaitNothing()
-            // Threads that may block stay for 2 s; the one that drives all clients stays.
-            while (Foreign.threads().size > 1) delay(50)
-        }
-        some(200)
-        // What the JVM takes for itself now and then is counted too, but not each time.
-        val grown = List(2) {
-            val (files, memory) = Foreign.files() to Foreign.allocated()
-            some(500)
-            while (Foreign.files() > files) delay(50)
-            assertEquals(1, Foreign.threads().size)
-            Foreign.allocated() - memory
-        }
-        println("Twice 500 clients of ${case.slug}: $grown bytes more")
-        assertTrue(grown.min() < 3 * 1024 * 1024, "grown by $grown bytes")
-        while (mock.connections(case).isNotEmpty()) delay(10)
-    }
-
-    @Test
-    fun `everything that was let go is gone`() = within {
-        Foreign.awaitNothing()
-        val provider = TokenProvider { mock.token("gone") }
-        val client = SagaClient(Case.SAGA.options(mock), provider, {})
-        val session = client.session("quiet-gone")
-        session.live()
-        assertEquals(1, Foreign.objects()["TokenProvider"])
-        assertEquals(1, Foreign.objects()["EventListener"])
-        assertEquals(1, mock.connections("gone").size)
-        session.close()
-        client.close()
-        Foreign.awaitNothing()
-        while (mock.connections("gone").isNotEmpty()) delay(10)
-    }
-
-    @ParameterizedTest
-    @EnumSource
     fun `several threads, each with a client`(case: Case) {
         val results = ConcurrentLinkedQueue<String>()
         List(6) { number ->
@@ -137,21 +88,38 @@ class AppCodeTest {
     fun `one client from several threads`(case: Case) = within {
         val user = "shared-${case.slug}"
         case.client(mock, user).useSuspending { client ->
+            /** Follows a topic of its own to its end, with a command and a look at everything on the way. */
+            suspend fun follow(number: Int): String {
+                val topic = "${case.topic}-$user-$number"
+                return client.session(topic).use { session ->
+                    var asked = false
+                    val last = session.messages.transformWhile { message ->
+                        if (!asked) case.ask(client, topic)
+                        asked = true
+                        assertEquals(topic, session.snapshot.value?.topic)
+                        assertTrue(topic in client.diagnose().text && client.stats().framesIn > 0)
+                        case.answer(client, message.data)
+                        emit(message.name)
+                        case.ends || message.name !in case.last
+                    }.last()
+                    assertEquals(case.ends, session.state.value == SubscriptionState.Ended)
+                    last
+                }
+            }
             @OptIn(kotlinx.coroutines.DelicateCoroutinesApi::class, kotlinx.coroutines.ExperimentalCoroutinesApi::class)
             newFixedThreadPoolContext(8, "callers").use { callers ->
-                val states = withContext(callers) {
-                    List(16) { number ->
+                val together = CyclicBarrier(8)
+                val ends = withContext(callers) {
+                    List(8) { number ->
                         async {
-                            client.session("quiet-$user-$number").use { session ->
-                                session.live()
-                                assertTrue(client.diagnose().text.isNotEmpty())
-                                session.state.first { it == SubscriptionState.Live }
-                            }
+                            together.await(20, TimeUnit.SECONDS)
+                            follow(number)
                         }
                     }.awaitAll()
                 }
-                assertEquals(List<SubscriptionState>(16) { SubscriptionState.Live }, states)
+                assertTrue(ends.all { it in case.last }, "$ends")
             }
+            assertEquals(0, client.stats().reconnects)
         }
     }
 }

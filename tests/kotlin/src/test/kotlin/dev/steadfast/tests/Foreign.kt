@@ -1,11 +1,12 @@
 package dev.steadfast.tests
 
 import com.sun.jna.NativeLibrary
-import com.sun.jna.Structure
 import kotlinx.coroutines.delay
 import java.io.File
+import java.lang.management.ManagementFactory
+import javax.management.ObjectName
 
-/** Counts what the SDK holds of this process: objects of ours, waits, threads, files. */
+/** Counts what the SDK holds: objects of ours and its own, waits, memory, tasks, threads, files. */
 object Foreign {
     private const val GENERATED = "dev.steadfast.SteadfastKt"
     private val kinds = listOf("TokenProvider", "EventListener", "Logger", "ServerTrust")
@@ -32,28 +33,31 @@ object Foreign {
     /** Open files and sockets. */
     fun files(): Int = File("/proc/self/fd").list().orEmpty().size
 
-    /** Memory that is allocated outside of Java's heap, bytes: what the library takes, and the JVM's own. */
-    fun allocated(): Long {
-        val info = libc.getFunction("mallinfo2").invoke(MallInfo::class.java, arrayOf()) as MallInfo
-        return info.uordblks + info.hblkhd
+    /** What the library counts of its own: blocks of memory, their bytes, tasks. It does where it has debug assertions. */
+    data class Held(val blocks: Long, val bytes: Long, val tasks: Long) {
+        operator fun minus(other: Held) = Held(blocks - other.blocks, bytes - other.bytes, tasks - other.tasks)
     }
 
-    /** What the C library says of its heaps. */
-    @Structure.FieldOrder("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-    class MallInfo : Structure(), Structure.ByValue {
-        @JvmField var arena = 0L
-        @JvmField var ordblks = 0L
-        @JvmField var smblks = 0L
-        @JvmField var hblks = 0L
-        @JvmField var hblkhd = 0L
-        @JvmField var usmblks = 0L
-        @JvmField var fsmblks = 0L
-        @JvmField var uordblks = 0L
-        @JvmField var fordblks = 0L
-        @JvmField var keepcost = 0L
+    fun held(): Held {
+        fun count(what: String) = library.getFunction("steadfast_live_$what").invokeLong(arrayOf())
+        return Held(count("blocks"), count("bytes"), count("tasks"))
     }
 
-    private val libc = NativeLibrary.getInstance("c")
+    // The one that the SDK has loaded: another class loader would load another, which holds nothing.
+    private val library = NativeLibrary.getInstance("steadfast", Class.forName(GENERATED).classLoader)
+
+    /** The SDK's objects that are alive in Java's heap, which is collected for it, by class. */
+    fun instances(): Map<String, Int> {
+        val histogram = ManagementFactory.getPlatformMBeanServer().invoke(
+            ObjectName("com.sun.management:type=DiagnosticCommand"),
+            "gcClassHistogram",
+            arrayOf<Any>(arrayOf<String>()),
+            arrayOf(Array<String>::class.java.name),
+        ) as String
+        return histogram.lines().map { it.trim().split(Regex("\\s+")) }
+            .filter { it.size >= 4 && it[3].startsWith("dev.steadfast.") && !it[3].startsWith("dev.steadfast.tests.") }
+            .associate { it[3].removePrefix("dev.steadfast.") to it[1].toInt() }
+    }
 
     /** Waits until the library holds nothing of ours any more. */
     suspend fun awaitNothing() {
