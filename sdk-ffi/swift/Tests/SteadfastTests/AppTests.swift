@@ -226,17 +226,29 @@ import Testing
     private func shared(_ kit: some Kit) async throws {
         let user = "shared-\(kit.slug)"
         let client = try await kit.client(user: user)
-        let states = try await withThrowingTaskGroup(of: SubscriptionState.self) { group in
+        // Each task follows a topic of its own to its end, with a command and a look at everything on the way.
+        let ends = try await withThrowingTaskGroup(of: String.self) { group in
             for number in 0..<8 {
+                let topic = "\(kit.topic)-\(user)-\(number)"
                 group.addTask {
-                    let session = try client.session("quiet-\(user)-\(number)")
-                    try await session.live()
-                    return session.state
+                    let session = try client.session(topic)
+                    var last = ""
+                    for await update in session.messages {
+                        if last.isEmpty { try await kit.ask(client, about: topic) }
+                        #expect(session.snapshot?.topic == topic && client.stats().framesIn > 0)
+                        #expect(client.diagnose().text.contains(topic))
+                        try await kit.answer(client, update.message)
+                        last = update.name
+                        if !kit.ends, kit.last.contains(last) { break }
+                    }
+                    #expect((session.state == .ended) == kit.ends)
+                    session.close()
+                    return last
                 }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(states == Array(repeating: .live, count: 8))
+        #expect(ends.allSatisfy(kit.last.contains), "\(ends)")
         let done = Locked(0)
         for number in 0..<6 {
             Thread {
@@ -250,6 +262,7 @@ import Testing
         }
         try await until { done.now == 6 }
         try await client.session("quiet-\(user)-last").live()
+        #expect(client.stats().reconnects == 0)
         await client.shutdown()
     }
 

@@ -19,6 +19,8 @@ protocol Kit: Sendable, CustomTestStringConvertible {
     func unknownValue(_ content: S.Content) -> String?
     /// The message as one that nobody knows.
     func unknown(_ content: S.Content) -> UnknownMessage?
+    /// Asks for something that the service has a command for.
+    func ask(_ client: Client<S>, about topic: String) async throws
 }
 
 extension Kit {
@@ -34,6 +36,13 @@ extension Kit {
         options.reconnect = ReconnectOptions(baseDelayMs: 20, maxDelayMs: 100, stableAfterMs: 100)
         change(&options)
         return try Client<S>(options, tokenProvider: tokenProvider, listener: listener)
+    }
+
+    /// Answers a question of DocProc's, whose job waits for that.
+    func answer(_ client: Client<S>, _ message: Message) async throws {
+        guard case .docProc(.clarification(let question)) = message.data, question.status == .pending else { return }
+        let docproc = try #require(client as? DocProcClient)
+        #expect(try await docproc.respond(to: question.clarificationId, "the second").status == .answered)
     }
 }
 
@@ -52,6 +61,10 @@ struct CharismaKit: Kit {
     func unknown(_ content: CharismaMessage) -> UnknownMessage? {
         if case .unknown(let it) = content { it } else { nil }
     }
+
+    func ask(_ client: CharismaClient, about topic: String) async throws {
+        try await client.authenticate()
+    }
 }
 
 struct TherapyBridgeKit: Kit {
@@ -66,6 +79,11 @@ struct TherapyBridgeKit: Kit {
 
     func unknown(_ content: TherapyBridgeMessage) -> UnknownMessage? {
         if case .unknown(let it) = content { it } else { nil }
+    }
+
+    func ask(_ client: TherapyBridgeClient, about topic: String) async throws {
+        let login = try await client.login(email: "therapist@example.org", password: "secret")
+        #expect(!login.accessToken.isEmpty)
     }
 }
 
@@ -84,6 +102,10 @@ struct SagaKit: Kit {
     func unknown(_ content: SagaMessage) -> UnknownMessage? {
         if case .unknown(let it) = content { it } else { nil }
     }
+
+    func ask(_ client: SagaClient, about topic: String) async throws {
+        #expect(try await client.ping() >= 0)
+    }
 }
 
 struct DocProcKit: Kit {
@@ -99,6 +121,10 @@ struct DocProcKit: Kit {
     func unknown(_ content: DocProcMessage) -> UnknownMessage? {
         if case .unknown(let it) = content { it } else { nil }
     }
+
+    func ask(_ client: DocProcClient, about topic: String) async throws {
+        #expect(try await client.fetchSession(topic).sessionId == topic)
+    }
 }
 
 struct DevContextKit: Kit {
@@ -113,6 +139,10 @@ struct DevContextKit: Kit {
 
     func unknown(_ content: DevContextMessage) -> UnknownMessage? {
         if case .unknown(let it) = content { it } else { nil }
+    }
+
+    func ask(_ client: DevContextClient, about topic: String) async throws {
+        #expect(try await client.ping() >= 0)
     }
 }
 

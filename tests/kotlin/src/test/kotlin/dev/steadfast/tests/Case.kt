@@ -8,6 +8,7 @@ import dev.steadfast.ClientOptions
 import dev.steadfast.DevContextClient
 import dev.steadfast.DevContextMessage
 import dev.steadfast.DevContextStage
+import dev.steadfast.DocProcClarificationStatus
 import dev.steadfast.DocProcClient
 import dev.steadfast.DocProcMessage
 import dev.steadfast.DocProcStatus
@@ -82,6 +83,24 @@ enum class Case(
         listener: EventListener? = null,
         trust: ServerTrust? = null,
     ): Client<*> = client.invoke(options, provider, listener, trust)
+
+    /** Asks for something that the service has a command for. */
+    suspend fun ask(client: Client<*>, topic: String) = when (client) {
+        is CharismaClient -> client.authenticate()
+        is TherapyBridgeClient -> check(client.login("therapist@example.org", "secret").accessToken.isNotEmpty())
+        is SagaClient -> check(client.ping() >= 0)
+        is DocProcClient -> check(client.fetchSession(topic).sessionId == topic)
+        is DevContextClient -> check(client.ping() >= 0)
+        else -> error("$client is of no service")
+    }
+
+    /** DocProc's job waits for the answer to its question. */
+    suspend fun answer(client: Client<*>, message: Any) {
+        val question = (message as? DocProcMessage.Clarification)?.value ?: return
+        if (question.status != DocProcClarificationStatus.Pending) return
+        val reply = (client as DocProcClient).respondToClarification(question.clarificationId, "the second")
+        check(reply.status == DocProcClarificationStatus.Answered) { "$reply" }
+    }
 
     /** The value of the enum in a message with [data], if it is one that the SDK does not know. */
     fun unknown(message: Any): String? = when (message) {

@@ -2,13 +2,10 @@ package dev.steadfast.tests
 
 import dev.steadfast.CharismaClient
 import dev.steadfast.CharismaMessage
-import dev.steadfast.Client
 import dev.steadfast.ClientEvent
 import dev.steadfast.ClientOptions
 import dev.steadfast.ConnectionState
 import dev.steadfast.DevContextMessage
-import dev.steadfast.DocProcClarificationStatus
-import dev.steadfast.DocProcClient
 import dev.steadfast.DocProcMessage
 import dev.steadfast.Endpoint
 import dev.steadfast.Message
@@ -49,7 +46,7 @@ class FlowsTest {
             val session = client.session("${case.topic}-$user")
             val names = session.messages.transformWhile { message ->
                 emit(message.name)
-                answer(client, message.data)
+                case.answer(client, message.data)
                 case.ends || message.name !in case.last
             }.toList()
             assertTrue(names.last() in case.last, "$names")
@@ -66,14 +63,6 @@ class FlowsTest {
             assertTrue(client.diagnose().text.startsWith(case.slug))
         }
         assertEquals(ConnectionState.Closed, client.state.value)
-    }
-
-    /** DocProc's job waits for the answer to its question. */
-    private suspend fun answer(client: Client<*>, message: Any) {
-        val question = (message as? DocProcMessage.Clarification)?.value ?: return
-        if (question.status != DocProcClarificationStatus.Pending) return
-        val reply = (client as DocProcClient).respondToClarification(question.clarificationId, "the second")
-        assertEquals(DocProcClarificationStatus.Answered, reply.status)
     }
 
     @ParameterizedTest
