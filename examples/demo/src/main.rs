@@ -17,11 +17,11 @@ use steadfast_mock_server::{MockServer, Options};
 
 use scene::{Pace, Scene};
 
-/// Follows five services of an embedded mock server, one through a dropped connection; under 30 s
+/// Follows five services of an embedded mock server, one through a dropped connection; 15 seconds
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 struct Args {
-    /// Take it slowly, for people who want to look
+    /// Take it slowly, for people who want to look; 40 seconds
     #[arg(long)]
     slow: bool,
 }

@@ -22,18 +22,25 @@ pub(crate) struct Pace {
     pub(crate) step: Duration,
     /// The time to read a question.
     pub(crate) read: Duration,
+    /// What the server asks of a client that it turns away, in s: the client's own wait is shorter or as long.
+    pub(crate) retry_after: u64,
     /// The end at the latest.
     pub(crate) limit: Duration,
 }
 
 impl Pace {
-    pub(crate) const USUAL: Self = Self::new(1100, 700, 28);
-    pub(crate) const SLOW: Self = Self::new(2500, 3000, 120);
+    pub(crate) const USUAL: Self = Self::new(1100, 700, 2, 28);
+    pub(crate) const SLOW: Self = Self::new(2500, 3000, 6, 120);
 
-    const fn new(step: u64, read: u64, limit: u64) -> Self {
+    const fn new(step: u64, read: u64, retry_after: u64, limit: u64) -> Self {
+        // `DevContext` completes a stage every two steps: just one is to be missed between the cut, at the first, and
+        // the third attempt, a second and that wait later.
+        let away = 1000 + 1000 * retry_after;
+        assert!(away > 2 * step + 500 && away < 4 * step - 500);
         Self {
             step: Duration::from_millis(step),
             read: Duration::from_millis(read),
+            retry_after,
             limit: Duration::from_secs(limit),
         }
     }

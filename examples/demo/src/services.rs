@@ -125,7 +125,7 @@ async fn devcontext(scene: &Scene) -> Outcome<()> {
                     && let devcontext::Message::StageCompleted(done) = message.data()
                     && done.stage == devcontext::Stage::ProjectReview
                 {
-                    misbehave(&scene.server)?;
+                    misbehave(&scene.server, scene.pace.retry_after)?;
                     let text = "now the server cuts the connection, and will turn the first retry away";
                     scene.screen.say(None, text);
                 }
@@ -136,10 +136,13 @@ async fn devcontext(scene: &Scene) -> Outcome<()> {
 }
 
 /// Has the server reset `DevContext`'s connection now and refuse the next one.
-fn misbehave(server: &MockServer) -> Outcome<()> {
+fn misbehave(server: &MockServer, retry_after: u64) -> Outcome<()> {
     let service = Some(MockService::DevContext);
     let actions = [
-        (When::Upgrade, Action::from(HttpFault::Refuse { status: 503, retry_after: None, location: None })),
+        (
+            When::Upgrade,
+            Action::from(HttpFault::Refuse { status: 503, retry_after: Some(retry_after), location: None }),
+        ),
         (When::Now, TcpFault::Drop { how: How::Rst, code: 1006, reason: String::new() }.into()),
     ];
     for (when, action) in actions {
