@@ -99,13 +99,25 @@ impl Machine {
         let limits = &self.config.limits;
         let full = self.queue.len() >= limits.queue_entries || used + bytes > limits.queue_bytes;
         if full && !self.faults_planted.is(Faults::QUEUE_WITHOUT_BOUND) {
-            let why = text![
-                self.queue.len(),
-                " commands of ",
-                used,
-                " bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes"
-            ];
-            return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, true, Sent::No);
+            // One that never fits is not for trying again.
+            let fits = bytes <= limits.queue_bytes;
+            let why = if fits {
+                text![
+                    self.queue.len(),
+                    " commands of ",
+                    used,
+                    " bytes wait already; wait for their outcomes, or raise queue_entries or queue_bytes"
+                ]
+            } else {
+                text![
+                    "this command alone has ",
+                    bytes,
+                    " bytes, and the queue holds ",
+                    limits.queue_bytes,
+                    "; send less, or raise queue_bytes"
+                ]
+            };
+            return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, fits, Sent::No);
         }
         let fail_fast = delivery == Delivery::FailFast;
         self.queue.push(Queued { id, request, expires, fail_fast, bytes });

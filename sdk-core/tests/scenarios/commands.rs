@@ -234,7 +234,18 @@ fn the_queue_has_bounds_of_number_and_size() {
     let first = world.request(raw("x", &big));
     let second = world.request(raw("x", &big));
     assert!(world.is_pending(first));
-    assert_eq!(world.failure(second).0, Kind::QueueFull);
+    assert_eq!(world.failure(second), (Kind::QueueFull, None, true, Sent::No));
+}
+
+#[test]
+fn a_command_larger_than_the_queue_says_so_and_is_not_worth_another_try() {
+    let mut world = World::dev(Service::Charisma);
+    let id = world.request(raw("x", &format!("\"{}\"", "x".repeat(300 * 1024))));
+    assert_eq!(world.failure(id), (Kind::QueueFull, None, false, Sent::No));
+    let Err(error) = world.outcome(id) else { panic!("it was taken") };
+    assert!(error.message.contains("this command alone has 3072"), "{}", error.message);
+    assert!(error.message.contains("262144") && error.message.contains("queue_bytes"), "{}", error.message);
+    assert!(!error.message.contains("wait already"), "{}", error.message);
 }
 
 #[test]
