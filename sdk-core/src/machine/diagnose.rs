@@ -175,7 +175,7 @@ impl Machine {
             hints.push("Connections die of silence: a proxy may cut idle connections, or pings may not get through; look at network and server load");
         }
         if failed(WhyKind::Overloaded) > 0 || self.budget_left() == Some(0) {
-            hints.push("A rate limit was met: subscribe to fewer topics at once, send less often");
+            hints.push("The server is overloaded, or a rate limit was met: subscribe to fewer topics at once, send less often");
         }
         let live = || self.topics.values().filter(|topic| matches!(topic.state(), SubscriptionState::Live));
         let unheard = |topic: &Topic| {

@@ -120,6 +120,10 @@ fn the_services_known_symptoms_have_their_hints() {
     let mut world = World::dev(Service::Saga).obedient();
     world.subscribe("p1").frame(r#"42["error",{"code":"RATE_LIMIT_EXCEEDED","message":"x"}]"#);
     assert!(hints(&world).contains("rate limit"), "{}", hints(&world));
+    let mut world = World::dev(Service::Charisma)
+        .server(Server::Refuses(DisconnectReason::Http { status: 503, retry_after: None }));
+    world.subscribe("s1").at(5_000);
+    assert!(hints(&world).contains("overloaded"), "a 503 is no rate limit: {}", hints(&world));
 }
 
 #[test]
