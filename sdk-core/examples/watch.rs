@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Ok(Ending::Unread) => ExitCode::from(141),
         Err(error) => {
-            eprintln!("watch: {error}");
+            view::aside(&format!("watch: {error}"));
             ExitCode::from(2)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 
 use console::{Style, Term, measure_text_width, pad_str, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -134,7 +134,8 @@ impl Bars {
         }
         self.head.abandon();
         self.foot.finish_and_clear();
-        println!("{text}");
+        // A terminal may be gone as well as a pipe.
+        let _ = writeln!(io::stdout(), "{text}");
     }
 }
 

@@ -71,10 +71,15 @@ impl View {
     pub(crate) fn end(&self, text: &str) {
         match self {
             Self::Bars(bars) => bars.end(text),
-            Self::Lines => eprintln!("{text}"),
+            Self::Lines => aside(text),
             Self::Json => {}
         }
     }
+}
+
+/// Writes a line to standard error. If nobody reads it, how it ended is still told by the exit code.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Unix time in ms.
