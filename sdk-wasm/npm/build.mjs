@@ -83,11 +83,12 @@ if (process.argv.includes('--write')) {
     process.exitCode = 1;
   }
 }
-writeFileSync('dist/sizes.json', JSON.stringify(Object.fromEntries(rows.map(([name, sizes]) => [name, sizes]))));
 
 // The module as it is must be one that this Node takes.
 const { connect } = await import(`./dist/node.js?${process.pid}`);
 const client = connect({ service: 'charisma', url: 'ws://localhost:1', autoConnect: false });
 if (client.state.status !== 'idle') throw new Error('the built package does not work');
 await client.close();
+// The last file: where it is, the package is whole, and at the worst too large.
+writeFileSync('dist/sizes.json', JSON.stringify(Object.fromEntries(rows.map(([name, sizes]) => [name, sizes]))));
 if (over && !process.argv.includes('--no-budget')) process.exitCode = 1;
