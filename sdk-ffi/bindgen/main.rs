@@ -1,19 +1,25 @@
 //! Writes the Kotlin and Python bindings from the library's own metadata, and then what `UniFFI` leaves to be desired.
 
-mod polish;
+mod docs;
 mod polish_kotlin;
+mod polish_python;
 mod replaced;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use docs::Docs;
 use replaced::replaced;
 
 fn main() -> ExitCode {
     uniffi::uniffi_bindgen_main();
     let arguments: Vec<String> = std::env::args().collect();
-    let folder = arguments.iter().position(|word| word == "--out-dir").and_then(|at| arguments.get(at + 1));
-    match folder.map(|folder| polished(Path::new(folder))) {
+    let after = |word: &str| arguments.iter().position(|it| it == word).and_then(|at| arguments.get(at + 1));
+    let polished = after("--out-dir").zip(after("--library")).map(|(folder, library)| {
+        let docs = Docs::of(Path::new(library))?;
+        polished(Path::new(folder), &docs)
+    });
+    match polished {
         Some(Err(error)) => {
             eprintln!("uniffi-bindgen: {error}");
             ExitCode::FAILURE
@@ -23,19 +29,19 @@ fn main() -> ExitCode {
 }
 
 /// Polishes every file that was written.
-fn polished(folder: &Path) -> std::io::Result<()> {
+fn polished(folder: &Path, docs: &Docs) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path: PathBuf = entry?.path();
         if path.is_dir() {
-            polished(&path)?;
+            polished(&path, docs)?;
             continue;
         }
-        let polish = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("py") => polish::python,
-            Some("kt") => polish_kotlin::kotlin,
+        let text = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("py") => polish_python::python(&std::fs::read_to_string(&path)?, docs),
+            Some("kt") => polish_kotlin::kotlin(&std::fs::read_to_string(&path)?),
             _ => continue,
         };
-        std::fs::write(&path, polish(&std::fs::read_to_string(&path)?))?;
+        std::fs::write(&path, text)?;
     }
     Ok(())
 }

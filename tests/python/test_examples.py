@@ -50,6 +50,30 @@ def test_types() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def test_a_right_program_is_understood(tmp_path: Path) -> None:
+    program = tmp_path / "right.py"
+    program.write_text(
+        "from steadfast_sdk import PRODUCTION, Endpoint, CharismaClient, SessionEvent, SteadfastError, TokenError, Why\n"
+        "def token(refused: bool) -> str:\n"
+        "    raise TokenError.Denied('signed out')\n"
+        "def look(event: SessionEvent) -> Why | None:\n"
+        "    if isinstance(event, SessionEvent.STATE) and isinstance(event.state, event.state.REFUSED):\n"
+        "        return event.state.why\n"
+        "    return None\n"
+        "try:\n"
+        "    CharismaClient(PRODUCTION, token_provider=token)\n"
+        "    CharismaClient(Endpoint.URL('wss://example.org'))\n"
+        "except SteadfastError.Command as error:\n"
+        "    print(error.kind.name, error.retryable + 1)\n"
+    )
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", str(program)],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_a_wrong_program_is_told_so(tmp_path: Path) -> None:
     program = tmp_path / "wrong.py"
     program.write_text(

@@ -24,24 +24,19 @@ from ._services import DocProcClient as DocProcClient
 from ._services import SagaClient as SagaClient
 from ._services import TherapyBridgeClient as TherapyBridgeClient
 
-_INNER = {"NativeClient", "NativeClientReader", "NativeSession", "NativeSessionReader", "CancelHandle", "stop_threads"}
-_INNER |= {name for name in _steadfast.__all__ if name.endswith(("Protocol", "Impl"))}
-
-__all__ = sorted(
-    (set(_steadfast.__all__) - _INNER)
-    | {
-        "CharismaClient",
-        "Client",
-        "DEVELOPMENT",
-        "DevContextClient",
-        "DocProcClient",
-        "Events",
-        "PRODUCTION",
-        "SagaClient",
-        "Session",
-        "TherapyBridgeClient",
-        "TokenFunction",
-        "TypedMessage",
-        "log_to",
-    }
-)
+__all__ = [
+    "CharismaClient",
+    "Client",
+    "DEVELOPMENT",
+    "DevContextClient",
+    "DocProcClient",
+    "Events",
+    "PRODUCTION",
+    "SagaClient",
+    "Session",
+    "TherapyBridgeClient",
+    "TokenFunction",
+    "TypedMessage",
+    "log_to",
+]
+__all__ += _steadfast.__all__

@@ -82,10 +82,12 @@ class TypedMessage(Generic[M]):
 
 
 class Events:
-    """The events of a client, or of a subscription: an asynchronous iterator that loses nothing when it is cancelled."""
+    """The events of a client, or of a subscription: an asynchronous iterator that loses nothing when it is cancelled.
+    Made by `Client.events` and `Session.events`.
+    """
 
-    def __init__(self, reader: Union[NativeSessionReader, NativeClientReader]) -> None:
-        self._reader = reader
+    def __init__(self, _reader: Any) -> None:
+        self._reader: Union[NativeSessionReader, NativeClientReader] = _reader
         self._seq = 0
 
     @property
@@ -109,13 +111,13 @@ class Events:
 
 
 class Session(Generic[M]):
-    """A subscription to one topic. `async for event in session` gives its events until it ends.
+    """A subscription to one topic, made by `Client.session`. `async for event in session` gives its events until it ends.
 
     Each `async for` begins where the subscription began; none takes anything from another.
     """
 
-    def __init__(self, native: NativeSession) -> None:
-        self._native = native
+    def __init__(self, _native: Any) -> None:
+        self._native: NativeSession = _native
 
     @property
     def topic(self) -> str:
