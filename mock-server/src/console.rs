@@ -139,17 +139,27 @@ fn left_out(format: LogFormat, lost: u64) -> String {
 
 /// Says what happens, or nothing.
 #[derive(Debug)]
-pub(crate) struct Console(Option<(LogFormat, Lines)>);
+pub(crate) struct Console {
+    out: Option<(LogFormat, Lines)>,
+    brief: bool,
+}
 
 impl Console {
-    /// `None` writes nothing.
-    pub(crate) fn new(format: Option<LogFormat>) -> Self {
-        Self(format.map(|format| (format, Lines::new(format))))
+    /// `None` writes nothing; a brief one only what a person must be told.
+    pub(crate) fn new(format: Option<LogFormat>, brief: bool) -> Self {
+        Self { out: format.map(|format| (format, Lines::new(format))), brief }
     }
 
     /// A line about the server itself.
     pub(crate) fn say(&self, event: &str, text: &str) {
-        let Some((format, lines)) = &self.0 else { return };
+        if !self.brief {
+            self.warn(event, text);
+        }
+    }
+
+    /// A line that a person must be told.
+    pub(crate) fn warn(&self, event: &str, text: &str) {
+        let Some((format, lines)) = &self.out else { return };
         lines.write(match format {
             LogFormat::Text => text.to_owned(),
             LogFormat::Json => json!({"at": now(), "event": event, "detail": text}).to_string(),
@@ -158,7 +168,7 @@ impl Console {
 
     /// A line about a connection.
     pub(crate) fn tell(&self, event: &str, on: &Connection, detail: &str) {
-        let Some((format, lines)) = &self.0 else { return };
+        let Some((format, lines)) = self.out.as_ref().filter(|_| !self.brief) else { return };
         let (user, detail) = (on.user(), short(detail));
         lines.write(match format {
             LogFormat::Text => {
@@ -175,7 +185,7 @@ impl Console {
 
     /// Waits until all is written, so long at most.
     pub(crate) async fn written(&self, within: Duration) {
-        if let Some((_, lines)) = &self.0
+        if let Some((_, lines)) = &self.out
             && !lines.written(within).await
         {
             tracing::debug!("nobody has read all of standard output");
@@ -183,12 +193,12 @@ impl Console {
     }
 }
 
-fn short(text: &str) -> &str {
+pub(crate) fn short(text: &str) -> &str {
     text.char_indices().nth(MOST_DETAIL).map_or(text, |(end, _)| &text[..end])
 }
 
 /// What a client chose must not begin a line of its own or steer the terminal.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         text.chars().map(shown).collect::<String>().into()

@@ -3,7 +3,7 @@
 use axum::body::to_bytes;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, UPGRADE,
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, UPGRADE,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -13,6 +13,7 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::auth::{self, Identity};
+use crate::console;
 use crate::control;
 use crate::page;
 use crate::requests;
@@ -97,12 +98,13 @@ pub(crate) fn alone(world: &World, service: Service) -> Router {
 }
 
 fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Router {
-    let nowhere = async |request: Request| {
+    let nowhere = async move |State(world): State<World>, request: Request| {
+        let (method, path) = (request.method(), request.uri().path());
+        let places = places(&world, service);
+        let text = format!("{method} {path}: nothing is there; {places}");
+        world.console.warn("nowhere", &console::plain(console::short(&text)));
         ApiError::missing(format!(
-            "there is nothing at {}; services are at /charisma/ws, \
-             /therapybridge/api/sessions/ws/{{session_id}}, /saga/socket.io/, /docproc/socket.io/ and \
-             /devcontext/v1/ws; the page is at /; the control API is {}, each under /_mock/",
-            request.uri().path(),
+            "there is nothing at {path}; {places}; the page is at /; the control API is {}, each under /_mock/",
             control::addresses()
         ))
     };
@@ -139,6 +141,29 @@ async fn in_json(response: Response) -> Response {
     let status = response.status();
     let text = to_bytes(response.into_body(), 1 << 16).await.unwrap_or_default();
     ApiError::new(status, plain(&String::from_utf8_lossy(&text))).into_response()
+}
+
+/// Where the services are, in words.
+fn places(world: &World, alone: Option<Service>) -> String {
+    if world.options.echo {
+        return "echo mode is at /socket.io/ and /engine.io/".to_owned();
+    }
+    let own = alone.map(|service| format!("{service} is at {} on this port", service.socket_path()));
+    own.unwrap_or_else(|| {
+        let paths: Vec<_> =
+            Service::ALL.iter().map(|service| format!("/{service}{}", service.socket_path())).collect();
+        format!("the services are at {}", paths.join(", "))
+    })
+}
+
+/// The base URL that a request was sent to, as its client wrote it.
+pub(crate) fn base_of(world: &World, headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let is_host =
+        |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte));
+    let host =
+        host.filter(is_host).map_or_else(|| format!("127.0.0.1:{}", world.options.port), str::to_owned);
+    format!("{}://{host}", if world.options.tls.is_some() { "https" } else { "http" })
 }
 
 fn any_origin(allowed: &[String]) -> bool {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use steadfast_mock_server::{
     AuthMode, Authority, CATALOGUE, DEFAULT_SECRET, Level, MockServer, Options, Rule, Scenario, Switches,
-    ready_scenarios,
+    first_steps,
 };
 
 mod run;
@@ -37,10 +38,13 @@ const FIRST_STEPS: &str = r#"First steps:
   mock-server run room-forgotten
       plays a situation against your app and says PASSED or FAILED; `mock-server scenarios` lists ten.
 
-No app at hand? A WebSocket client will do, such as npm's wscat:
-  npx wscat -c "ws://127.0.0.1:8090/therapybridge/api/sessions/ws/s1?token=$(mock-server token)"
-It gets the progress of job s1, which lasts a few seconds: with `mock-server --step 5s`, a minute.
+How a topic is followed on each service (by npm's wscat where it is a WebSocket, by socket.io-client elsewhere):
 "#;
+
+const AFTER: &str = "\
+What a topic does by itself lasts a few seconds; with `mock-server --step 5s`, a minute. `mock-server scenarios` prints it, \
+                     to be changed.
+";
 
 const EXIT_CODES: &str = "Exit codes: 0 when stopped by Ctrl-C or SIGTERM, 1 when it cannot run, 2 for a wrong \
                           option, 3 when a verdict of --fail-on was found.";
@@ -57,7 +61,7 @@ const EXIT_CODES_OF_RUN: &str = "It prints each service's URL and a token, waits
     name = "mock-server",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = format!("{FIRST_STEPS}\n{EXIT_CODES}")
+    after_help = format!("{FIRST_STEPS}{}{AFTER}\n{EXIT_CODES}", first_steps("http://127.0.0.1:8090"))
 )]
 struct Cli {
     #[command(subcommand)]
@@ -98,7 +102,7 @@ enum Task {
     /// Play a scenario against the next client: exits with 0 if it does what is expected, 1 if not, 2 for a bad file
     #[command(after_help = EXIT_CODES_OF_RUN)]
     Run(Box<run::Run>),
-    /// List the ready scenarios, or print one, to begin a file of your own with
+    /// List the ready scenarios and what topics do by themselves, or print one, to begin a file of your own with
     Scenarios {
         /// The one to print
         #[arg(value_parser = ready())]
@@ -123,7 +127,7 @@ enum Written {
 }
 
 fn ready() -> PossibleValuesParser {
-    ready_scenarios().iter().map(|(name, _)| *name).collect::<Vec<_>>().into()
+    run::named().map(|(name, _)| name).collect::<Vec<_>>().into()
 }
 
 /// Reads a span of time.
@@ -134,7 +138,23 @@ fn span(text: &str) -> Result<Duration, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A scenario to play is no option of `run`.
+    let mut command =
+        Cli::command().mut_subcommand("run", |run| run.mut_arg("scenario", |arg| arg.hide(true)));
+    let read = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = match read.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = error.exit_code();
+            let _ = error.print();
+            if let Some(variable) = variable_of(&error, &command) {
+                eprintln!(
+                    "\nThis value is in the environment variable {variable}: change it there, or unset it."
+                );
+            }
+            return ExitCode::from(u8::try_from(code).unwrap_or(WRONG_OPTION));
+        }
+    };
     match cli.command {
         None => serve(cli.options).await,
         Some(Task::Serve(options)) => serve(*options).await,
@@ -177,6 +197,21 @@ async fn main() -> ExitCode {
     }
 }
 
+/// The environment variable that a wrong value comes from, if it was not given as an option.
+fn variable_of(error: &clap::Error, command: &clap::Command) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let option = option.split_whitespace().next()?;
+    let given = |word: String| word == option || word.starts_with(&format!("{option}="));
+    if std::env::args().any(given) {
+        return None;
+    }
+    let commands = std::iter::once(command).chain(command.get_subcommands());
+    let mut options = commands.flat_map(clap::Command::get_arguments);
+    let found = options.find(|known| known.get_long() == option.strip_prefix("--"))?;
+    let variable = found.get_env()?.to_str()?;
+    std::env::var_os(variable).map(|_| variable.to_owned())
+}
+
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut out = io::stdout().lock();
@@ -191,6 +226,9 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
 
 async fn serve(mut options: Options) -> ExitCode {
     options.read_environment(std::env::vars());
+    if let Some(scenario) = options.scenario.take() {
+        options = scenario.options(options);
+    }
     let Options { fail_on, junit, json, .. } = options.clone();
     if let Err(error) = options.check() {
         eprintln!("mock-server: {error}");
@@ -228,9 +266,10 @@ async fn serve(mut options: Options) -> ExitCode {
     if report.fails(&fail_on) { ExitCode::from(FOUND) } else { ExitCode::SUCCESS }
 }
 
-/// Ctrl-C or SIGTERM. Listens from the call on, so that a signal right after the ready lines is not lost.
+/// Ctrl-C or SIGTERM. Listens from the call on, so that a signal right after the ready lines is not lost, and
+/// also where a shell has had SIGINT ignored, as it does for a program in the background.
 #[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
@@ -243,7 +282,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 /// Ctrl-C.
 #[cfg(windows)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         interrupt.recv().await;

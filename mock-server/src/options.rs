@@ -13,6 +13,7 @@ use crate::console::LogFormat;
 use crate::faults::catalogue::{CATALOGUE, Example};
 use crate::faults::rule::{Rule, When};
 use crate::report::verdicts::Verdict;
+use crate::scenario::file::Scenario;
 use crate::switches::{Switches, parse_span};
 
 /// The secret tokens are signed with unless told otherwise.
@@ -86,6 +87,10 @@ pub struct Options {
     /// Change a switch; `mock-server switches` lists them. May be given more than once
     #[arg(help_heading = "Behaviour", long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Serve with what a scenario's file says of switches, users, topics, flows and faults: a file, or the name of one
+    /// that `mock-server scenarios` lists. One with expectations is for `mock-server run`
+    #[arg(help_heading = "Behaviour", long, env = "MOCK_SCENARIO", value_name = "FILE|NAME", value_parser = scenario)]
+    pub scenario: Option<Box<Scenario>>,
     /// Put a fault in force: a name such as http-503, or a rule such as
     /// '{"action":{"do":"refuse","status":503},"times":2}'; `mock-server faults` lists both. May be given more than once
     #[arg(help_heading = "Behaviour", long, value_name = "NAME|JSON", value_parser = fault)]
@@ -145,6 +150,7 @@ impl Default for Options {
             ping_interval: None,
             ping_timeout: None,
             set: Vec::new(),
+            scenario: None,
             fault: Vec::new(),
             fail_on: Vec::new(),
             junit: None,
@@ -238,6 +244,12 @@ fn host(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| {
         "write an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for all that can reach it".to_owned()
     })
+}
+
+fn scenario(name: &str) -> Result<Box<Scenario>, String> {
+    let scenario = Scenario::open(name)?;
+    scenario.is_served()?;
+    Ok(Box::new(scenario))
 }
 
 fn seed(text: &str) -> Result<u64, String> {

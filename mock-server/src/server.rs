@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::auth::Authority;
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
+use crate::howto::HowTo;
 use crate::http;
 use crate::hub::TopicInfo;
 use crate::options::{Options, OptionsError};
 use crate::report::Reporter;
 use crate::report::journal::Journal;
 use crate::report::verdicts::Report;
-use crate::scenario::flow::Flow;
+use crate::scenario::file::{Scenario, User};
 use crate::service::Service;
 use crate::services::personality;
 use crate::switches::{SwitchError, Switches};
@@ -109,6 +110,24 @@ impl MockServer {
         self.world.authority.issue(sub, service.usual_role(), TOKEN_LIFE)
     }
 
+    /// The scenario that it was started with.
+    pub(crate) fn scenario(&self) -> Option<&Scenario> {
+        self.world.options.scenario.as_deref()
+    }
+
+    /// The tokens that are shown at the start, by user: those of the scenario's users, or `u1`'s.
+    pub fn tokens(&self, service: Service) -> Vec<(String, String)> {
+        let users = self.scenario().map(|scenario| scenario.users.as_slice()).unwrap_or_default();
+        if users.is_empty() {
+            return vec![("u1".to_owned(), self.token_for(service, "u1"))];
+        }
+        let token = |user: &User| {
+            let role = user.role.as_deref().unwrap_or(service.usual_role());
+            (user.sub.clone(), self.authority().issue(&user.sub, role, user.ttl))
+        };
+        users.iter().map(token).collect()
+    }
+
     /// Issues and judges tokens: other roles, other lives.
     pub fn authority(&self) -> &Authority {
         &self.world.authority
@@ -137,11 +156,6 @@ impl MockServer {
         if let Some(what) = personality(service).confirmation() {
             self.world.hub.fulfil(service, topic, what);
         }
-    }
-
-    /// Puts a flow in the place of a service's default one, for one topic or for all.
-    pub(crate) fn flow(&self, service: Service, topic: Option<&str>, flow: Flow) {
-        self.world.flows.replace(service, topic, flow);
     }
 
     /// Puts a fault in force, or applies it at once if its `when` is `now`.
@@ -187,7 +201,12 @@ impl MockServer {
 
     /// What clients did wrong so far, with the frames that prove it.
     pub fn report(&self) -> Report {
-        self.world.reporter.report(&self.world.switches)
+        self.report_on(|_| true)
+    }
+
+    /// The same of some services alone.
+    pub(crate) fn report_on(&self, about: impl Fn(Service) -> bool) -> Report {
+        self.world.reporter.report(&self.world.switches, about)
     }
 
     /// The open realtime connections.
@@ -205,7 +224,27 @@ impl MockServer {
         self.world.reset();
     }
 
-    /// Writes the ready lines to standard output: for each service a URL, a token and a command to try.
+    /// For each of these services where it is, its tokens, a line that opens a connection and one that follows a topic.
+    pub fn places(&self, services: &[Service]) -> Vec<String> {
+        let place = |service: &Service| {
+            let how = HowTo::new(*service, &self.base_url());
+            let own_port = if self.world.options.dev_ports {
+                format!(" and at port {}", service.dev_port())
+            } else {
+                String::new()
+            };
+            let mut lines = vec![format!("{service} is ready at {}{own_port}", how.place())];
+            lines.extend(
+                self.tokens(*service).iter().map(|(user, token)| format!("  token of {user} {token}")),
+            );
+            lines.extend(how.path.is_none().then(|| format!("  open  {}", how.open)));
+            lines.push(format!("  then  {}", how.follow));
+            lines.join("\n")
+        };
+        services.iter().map(place).collect()
+    }
+
+    /// Writes the ready lines to standard output: where the services are, and how they are tried.
     pub fn announce(&self) {
         if self.world.options.echo {
             let base = self.base_url();
@@ -215,29 +254,8 @@ impl MockServer {
             self.world.console.say("ready", &text);
         }
         let services: &[Service] = if self.world.options.echo { &[] } else { &Service::ALL };
-        for &service in services {
-            let topic = match service {
-                Service::TherapyBridge => "550e8400-e29b-41d4-a716-446655440000",
-                Service::Saga => "project_1",
-                Service::DevContext => "analysis_1",
-                Service::Charisma | Service::DocProc | Service::Echo => "session_1",
-            };
-            let http = self.service_url(service);
-            let base = if service.is_socket_io() { http } else { http.replacen("http", "ws", 1) };
-            let token = self.token_for(service, "u1");
-            let socket = self.socket_url(service, "{session_id}");
-            let own_port = if self.world.options.dev_ports {
-                format!(" and at port {}", service.dev_port())
-            } else {
-                String::new()
-            };
-            self.world.console.say(
-                "ready",
-                &format!(
-                    "{service} is ready at {socket}{own_port}\n  token {token}\n  try   cargo run --example watch -- \
-                     {service} {base} --topic {topic} --token {token}"
-                ),
-            );
+        for place in self.places(services) {
+            self.world.console.say("ready", &place);
         }
         self.world.console.say("ready", &format!("look at it at {}/", self.base_url()));
         self.world

@@ -19,7 +19,7 @@ use crate::options::{Options, OptionsError};
 use crate::page;
 use crate::report::Reporter;
 use crate::report::journal::{Fact, Journal};
-use crate::scenario::Flows;
+use crate::scenario::{Flows, arrange};
 use crate::service::Service;
 use crate::services;
 use crate::switches::Switches;
@@ -99,7 +99,11 @@ impl World {
             faults: Faults::default(),
             reporter: Reporter::new(&journal),
             journal,
-            console: Console::new((!options.quiet).then_some(options.log)),
+            // Who plays a scenario tells what happens.
+            console: Console::new(
+                (!options.quiet).then_some(options.log),
+                options.scenario.as_ref().is_some_and(|scenario| scenario.is_played()),
+            ),
             clock: Clock::default(),
             flows: Flows::default(),
             services: services::Stores::default(),
@@ -125,8 +129,11 @@ impl World {
         }
     }
 
-    /// Puts the rules of the command line in force.
+    /// Puts in force what it is started with: a scenario, the rules of the command line.
     pub(crate) fn begin(&self) -> Result<(), OptionsError> {
+        if let Some(scenario) = &self.options.scenario {
+            arrange(self, scenario).map_err(|why| OptionsError(format!("the scenario's {why}")))?;
+        }
         for rule in &self.options.fault {
             self.faults.add(self, rule.clone()).map_err(|why| OptionsError(format!("--fault: {why}")))?;
         }

@@ -58,11 +58,11 @@ impl Program {
     fn end(mut self, read_first: bool) -> String {
         let mut rest = String::new();
         if read_first {
-            process::stop(&self.child);
+            process::signal(self.child.id(), "TERM");
             self.out.read_to_string(&mut rest).unwrap();
             assert!(self.child.wait().unwrap().success());
         } else {
-            process::stop(&self.child);
+            process::signal(self.child.id(), "TERM");
             assert!(self.child.wait().unwrap().success());
             self.out.read_to_string(&mut rest).unwrap();
         }

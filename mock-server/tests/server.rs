@@ -351,12 +351,12 @@ fn the_binary_says_what_it_serves_and_ends_on_a_signal() {
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
         let detail = ready["detail"].as_str().unwrap();
         assert!(
-            ready["event"] == "ready" && detail.contains(&format!("--example watch -- {service} ")),
+            ready["event"] == "ready" && detail.starts_with(&format!("{service} is ready at ")),
             "{detail}"
         );
-        let token = detail.split("--token ").nth(1).unwrap();
+        let token = detail.split("token of u1 ").nth(1).unwrap().lines().next().unwrap();
         assert_eq!(judge.judge(token).unwrap().role, role, "{service}");
     }
-    process::stop(&child);
+    process::signal(child.id(), "TERM");
     assert!(child.wait().unwrap().success());
 }

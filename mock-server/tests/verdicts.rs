@@ -479,17 +479,17 @@ async fn the_exit_code_follows_the_verdicts_that_were_asked_for() {
         let ready = next()["detail"].as_str().unwrap().to_owned();
         let word =
             |name: &str| ready.split_whitespace().skip_while(|w| *w != name).nth(1).unwrap().to_owned();
-        let mut client = Client::open(&format!("{}?token={}", word("at"), word("token"))).await;
+        let mut client = Client::open(&format!("{}?token={}", word("at"), word("u1"))).await;
         client.text("nonsense").await;
         client.until("/type", "session_error").await;
-        process::stop(&child);
+        process::signal(child.id(), "TERM");
         let said = loop {
             let line = next();
             if line["event"] == "report" {
                 break line["detail"].as_str().unwrap().to_owned();
             }
         };
-        assert!(said.contains("FOUND   unknown_message, 1 times") && said.contains("nonsense"), "{said}");
+        assert!(said.contains("FOUND   unknown_message, once") && said.contains("nonsense"), "{said}");
         let status = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(code));
         let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
@@ -499,6 +499,21 @@ async fn the_exit_code_follows_the_verdicts_that_were_asked_for() {
         assert!(xml.contains(&cases), "{xml}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_last_word_says_how_many_findings_it_leaves_out() {
+    let server = quiet(&[]).await;
+    let mut client = Client::of(&server, Service::Charisma, "u1").await;
+    for number in 0..5 {
+        client.text(&format!("nonsense {number}")).await;
+        client.until("/type", "session_error").await;
+    }
+    let report = server.shutdown().await;
+    let said = report.to_string();
+    assert!(said.contains("FOUND   unknown_message, 5 times") && said.contains("… and 2 more"), "{said}");
+    assert!(said.contains("nonsense 2") && !said.contains("nonsense 3"), "{said}");
+    assert!(!report.passed);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::{UserInfo, watch::Waited};
 use crate::auth::IssuedToken;
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
+use crate::howto::HowTo;
 use crate::hub::TopicInfo;
 use crate::report::journal::{Entry, Happening};
 use crate::report::verdicts::Report;
@@ -107,6 +108,11 @@ impl Control {
     /// A service's base URL, which clients add its paths to.
     pub fn service_url(&self, service: Service) -> String {
         format!("http://{}/{service}", self.authority)
+    }
+
+    /// Where the services are, and how a topic is followed by hand.
+    pub async fn services(&self) -> Result<Vec<HowTo>> {
+        self.get("services").await
     }
 
     /// A token for this user; without a role every service takes it.

@@ -21,6 +21,7 @@
 //! | `GET`, `POST clock` | `{advance?, stopped?}` | `{now, stopped}`, milliseconds since the start |
 //! | `GET`, `POST tokens` | `{sub, role?, ttl?}` | the tokens issued, without themselves; `{token, expires_in, fingerprint}` |
 //! | `POST reset` | | everything as at the start, connections left open |
+//! | `GET services` | | for each service the URL, a line that opens a connection and one that follows a topic |
 //! | `GET openapi.json` | | all of this, in OpenAPI 3.1 |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
@@ -40,7 +42,8 @@ use crate::auth::{IssuedToken, fingerprint};
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
 use crate::faults::span;
-use crate::http::{ApiError, body};
+use crate::howto::HowTo;
+use crate::http::{ApiError, base_of, body};
 use crate::hub::TopicInfo;
 use crate::page;
 use crate::report::journal::Entry;
@@ -121,6 +124,12 @@ fn operations() -> Vec<Operation> {
         O::new::<Value>("POST", "/reset", "Everything as at the start, connections left open", || {
             post(reset)
         }),
+        O::new::<Vec<HowTo>>(
+            "GET",
+            "/services",
+            "The services: where they are, and what follows a topic",
+            || get(services),
+        ),
         O::new::<Value>("GET", "/openapi.json", "This description", || get(openapi)),
     ]
 }
@@ -141,8 +150,8 @@ pub(crate) fn addresses() -> String {
 }
 
 /// All of it for people, in lines.
-pub(crate) fn overview() -> String {
-    operation::overview(&operations())
+pub(crate) fn overview(base: &str) -> String {
+    operation::overview(&operations(), base)
 }
 
 async fn openapi() -> Json<Value> {
@@ -201,6 +210,12 @@ async fn emit(State(world): State<World>, bytes: Bytes) -> Result<Json<Delivered
         emit_to(&world, ask.service, &ask.topic, ask.event.as_deref(), ask.data, ask.to.as_deref())
             .map_err(ApiError::bad)?;
     Ok(Json(Delivered { delivered }))
+}
+
+async fn services(State(world): State<World>, headers: HeaderMap) -> Json<Vec<HowTo>> {
+    let base = base_of(&world, &headers);
+    let services: &[Service] = if world.options.echo { &[] } else { &Service::ALL };
+    Json(services.iter().map(|service| HowTo::new(*service, &base)).collect())
 }
 
 async fn topics(State(world): State<World>) -> Json<Vec<TopicInfo>> {
@@ -271,7 +286,7 @@ async fn remove_fault(State(world): State<World>, Path(id): Path<u64>) -> Result
 }
 
 async fn report(State(world): State<World>) -> Json<Report> {
-    Json(world.reporter.report(&world.switches))
+    Json(world.reporter.report(&world.switches, |_| true))
 }
 
 async fn switches(State(world): State<World>) -> Json<Vec<SwitchInfo>> {

@@ -139,8 +139,8 @@ pub(super) fn addresses(operations: &[Operation]) -> String {
     names.join(", ")
 }
 
-/// All of it in lines, for people.
-pub(super) fn overview(operations: &[Operation]) -> String {
+/// All of it in lines, for people who reach it at this base URL.
+pub(super) fn overview(operations: &[Operation], base: &str) -> String {
     let mut text =
         "The control API. It takes and answers JSON; /_mock/openapi.json describes all fields.\n\n"
             .to_owned();
@@ -148,12 +148,14 @@ pub(super) fn overview(operations: &[Operation]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{method:6} {:22} {summary}", format!("/_mock{path}"));
     }
-    text.push_str(
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
         "\nFor example:\n\
-         curl http://127.0.0.1:8090/_mock/drop -d '{\"how\":\"rst\"}'\n\
-         curl http://127.0.0.1:8090/_mock/faults -d '{\"action\":{\"do\":\"refuse\",\"status\":503},\"times\":2}'\n\
-         curl http://127.0.0.1:8090/_mock/emit -d '{\"service\":\"charisma\",\"topic\":\"session_1\",\"data\":{\"status\":\"complete\"}}'\n\
-         curl 'http://127.0.0.1:8090/_mock/log?service=charisma&direction=in'\n",
+         curl {base}/_mock/drop -d '{{\"how\":\"rst\"}}'\n\
+         curl {base}/_mock/faults -d '{{\"action\":{{\"do\":\"refuse\",\"status\":503}},\"times\":2}}'\n\
+         curl {base}/_mock/emit -d '{{\"service\":\"charisma\",\"topic\":\"session_1\",\"data\":{{\"status\":\"complete\"}}}}'\n\
+         curl '{base}/_mock/log?service=charisma&direction=in'\n"
     );
     text
 }

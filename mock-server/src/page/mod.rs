@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::control;
-use crate::http::ApiError;
+use crate::http::{ApiError, base_of};
 use crate::report::journal::{Entry, Follower};
 use crate::world::World;
 
@@ -48,8 +48,8 @@ pub(crate) fn routes() -> Router<World> {
 }
 
 /// The control API for people.
-async fn index() -> impl IntoResponse {
-    (headers("text/plain; charset=utf-8"), control::overview())
+async fn index(State(world): State<World>, asked: HeaderMap) -> impl IntoResponse {
+    (headers("text/plain; charset=utf-8"), control::overview(&base_of(&world, &asked)))
 }
 
 fn headers(kind: &'static str) -> [(HeaderName, &'static str); 5] {

@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 use super::journal::{By, Entry, Happening};
 use super::verdicts::{Connects, Finding, Report, Ruling, Verdict};
 use super::words::{Words, words};
+use crate::howto::follow;
 use crate::service::Service;
 use crate::switches::{self as s, Switches};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Findings kept of each verdict, with their proof.
+/// Findings kept of each verdict on each service, and told of each verdict, with their proof.
 const MOST_FINDINGS: usize = 100;
 /// Bytes of each text of a proof.
 const MOST_PROOF: usize = 2 << 10;
@@ -73,7 +74,7 @@ struct Line {
     /// Whether a rule has ended its token and told the client: whoever shows it again is wrong all the same.
     expired: bool,
     /// A finding about the latest message, to which the server's answer belongs.
-    finding: Option<(Verdict, usize)>,
+    finding: Option<(Verdict, usize)>, // of its own service
     /// Whether its reuse by a second connection has been found.
     doubled: bool,
 }
@@ -101,7 +102,7 @@ pub(super) struct Judge {
     /// Connections up to this number were open before.
     before: u64,
     lines: BTreeMap<u64, Line>,
-    found: BTreeMap<Verdict, Found>,
+    found: BTreeMap<(Verdict, Service), Found>,
     connects: BTreeMap<Service, (Connects, VecDeque<SystemTime>)>,
     clients: HashMap<Client, VecDeque<Entry>>,
     /// First refusals by service, address and token.
@@ -286,9 +287,9 @@ impl Judge {
             return self.find(Verdict::OverLimit, entry, "a message larger than allowed", &[entry]);
         }
         if !words.know(kind) {
-            let text = format!("{} knows no message {kind}", entry.service);
+            let text = format!("{} knows no message {kind}; {}", entry.service, hint(entry.service));
             self.find(Verdict::UnknownMessage, entry, &text, &[entry]);
-            line.finding = self.latest(Verdict::UnknownMessage);
+            line.finding = self.latest(Verdict::UnknownMessage, entry.service);
             return;
         }
         if words.authenticate.contains(&kind) {
@@ -301,7 +302,7 @@ impl Judge {
         if words.wants(kind) && !line.ready {
             let text = format!("{kind} before the user was known");
             self.find(Verdict::UnauthenticatedSubscribe, entry, &text, &[entry]);
-            line.finding = self.latest(Verdict::UnauthenticatedSubscribe);
+            line.finding = self.latest(Verdict::UnauthenticatedSubscribe, entry.service);
             return;
         }
         let Some(id) = entry.topic.as_deref() else { return };
@@ -388,7 +389,11 @@ impl Judge {
             // Who asks for an interview that is not there has said it well.
             let shaped = words.command.contains(&kind);
             if !shaped {
-                let text = format!("{kind} in a form that {} does not understand", entry.service);
+                let text = format!(
+                    "{kind} in a form that {} does not understand; {}",
+                    entry.service,
+                    hint(entry.service)
+                );
                 self.find(Verdict::UnknownMessage, entry, &text, &[&last, entry]);
             }
         }
@@ -471,7 +476,7 @@ impl Judge {
     }
 
     fn find(&mut self, verdict: Verdict, entry: &Entry, text: &str, proof: &[&Entry]) {
-        let found = self.found.entry(verdict).or_default();
+        let found = self.found.entry((verdict, entry.service)).or_default();
         found.count += 1;
         if found.findings.len() < MOST_FINDINGS {
             found.findings.push(Finding {
@@ -485,19 +490,25 @@ impl Judge {
     }
 
     /// The finding that was just made, if it was kept.
-    fn latest(&self, verdict: Verdict) -> Option<(Verdict, usize)> {
-        let found = self.found.get(&verdict)?;
+    fn latest(&self, verdict: Verdict, service: Service) -> Option<(Verdict, usize)> {
+        let found = self.found.get(&(verdict, service))?;
         (found.count == found.findings.len() as u64).then(|| (verdict, found.findings.len() - 1))
     }
 
     fn prove(&mut self, verdict: Verdict, at: usize, entry: &Entry) {
-        if let Some(finding) = self.found.get_mut(&verdict).and_then(|found| found.findings.get_mut(at)) {
+        let found = self.found.get_mut(&(verdict, entry.service));
+        if let Some(finding) = found.and_then(|found| found.findings.get_mut(at)) {
             finding.proof.push(short(entry));
         }
     }
 
-    /// What there is to say by now.
-    pub(super) fn report(&mut self, thresholds: &Thresholds, missed: u64) -> Report {
+    /// What there is to say by now about these services.
+    pub(super) fn report(
+        &mut self,
+        thresholds: &Thresholds,
+        missed: u64,
+        about: impl Fn(Service) -> bool,
+    ) -> Report {
         let now = SystemTime::now();
         // A ping that is waiting still may have waited too long.
         let late = |line: &mut Line| line.ping.take_if(|ping| passed(ping.at, now) >= thresholds.pong);
@@ -507,21 +518,32 @@ impl Judge {
             self.find(Verdict::UnansweredPing, &ping, &text, &[&ping]);
         }
         let ruling = |verdict| {
-            let found = self.found.get(&verdict);
-            Ruling {
-                verdict,
-                passed: found.is_none(),
-                count: found.map_or(0, |found| found.count),
-                findings: found.map(|found| found.findings.clone()).unwrap_or_default(),
-            }
+            let concerned = self.found.iter().filter(|((of, service), _)| *of == verdict && about(*service));
+            let found: Vec<_> = concerned.map(|(_, found)| found).collect();
+            let mut findings: Vec<_> = found.iter().flat_map(|found| &found.findings).cloned().collect();
+            findings.sort_by_key(|finding| finding.proof.last().map(|entry| entry.seq));
+            findings.truncate(MOST_FINDINGS);
+            let count = found.iter().map(|found| found.count).sum();
+            Ruling { verdict, passed: count == 0, count, findings }
         };
+        let verdicts: Vec<_> = Verdict::ALL.into_iter().map(ruling).collect();
+        let connects = self.connects.iter().filter(|(service, _)| about(**service));
         Report {
+            passed: verdicts.iter().all(|ruling| ruling.passed),
             since: self.since,
             until: now,
             missed,
-            connects: self.connects.iter().map(|(service, (connects, _))| (*service, *connects)).collect(),
-            verdicts: Verdict::ALL.into_iter().map(ruling).collect(),
+            connects: connects.map(|(service, (connects, _))| (*service, *connects)).collect(),
+            verdicts,
         }
+    }
+}
+
+/// How a topic is followed, for whoever did not know.
+fn hint(service: Service) -> String {
+    match service {
+        Service::TherapyBridge => "to follow a session its URL is enough".to_owned(),
+        _ => format!("to follow a topic: {}", follow(service)),
     }
 }
 

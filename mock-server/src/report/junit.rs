@@ -3,44 +3,46 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde_json::json;
 
 /// What was checked, and what came of it.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Suite {
     /// What was checked as a whole: a scenario's name, or `verdicts`.
     pub name: String,
-    /// How long it took, in seconds in JSON.
-    #[serde(serialize_with = "as_seconds")]
+    /// How long it took.
     pub time: Duration,
     /// The single checks.
     pub cases: Vec<Case>,
 }
 
-/// One check.
-#[derive(Debug, Clone, Default, Serialize)]
+/// One check. It passed if it neither failed nor was skipped.
+#[derive(Debug, Clone, Default)]
 pub struct Case {
     /// What was checked.
     pub name: String,
-    /// How long it took, in seconds in JSON.
-    #[serde(serialize_with = "as_seconds")]
+    /// How long it took.
     pub time: Duration,
     /// Why it failed, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Why it was not decided, if it was not.
+    pub skipped: Option<String>,
+}
+
+impl Case {
+    /// Whether it was decided, and well.
+    pub fn passed(&self) -> bool {
+        self.failure.is_none() && self.skipped.is_none()
+    }
 }
 
 /// Why a check failed.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Failure {
     /// One sentence.
     pub message: String,
     /// What proves it: frames, expected and seen values.
     pub detail: String,
-}
-
-fn as_seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
 }
 
 impl Suite {
@@ -49,15 +51,21 @@ impl Suite {
         self.cases.iter().filter(|case| case.failure.is_some()).count()
     }
 
+    /// How many were not decided.
+    pub fn skipped(&self) -> usize {
+        self.cases.iter().filter(|case| case.skipped.is_some()).count()
+    }
+
     /// As JUnit's XML.
     pub fn to_junit(&self) -> String {
         let (name, tests, failures) = (escape(&self.name), self.cases.len(), self.failures());
+        let skipped = self.skipped();
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         // Writing to a String cannot fail.
         let _ = writeln!(
             xml,
-            "<testsuites tests=\"{tests}\" failures=\"{failures}\">\n  \
-             <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" \
+            "<testsuites tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">\n  \
+             <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" \
              time=\"{:.3}\">",
             self.time.as_secs_f64()
         );
@@ -68,9 +76,12 @@ impl Suite {
                 escape(&case.name),
                 case.time.as_secs_f64()
             );
-            let _ = match &case.failure {
-                None => writeln!(xml, "/>"),
-                Some(Failure { message, detail }) => writeln!(
+            let _ = match (&case.failure, &case.skipped) {
+                (None, None) => writeln!(xml, "/>"),
+                (None, Some(why)) => {
+                    writeln!(xml, ">\n      <skipped message=\"{}\"/>\n    </testcase>", escape(why))
+                }
+                (Some(Failure { message, detail }), _) => writeln!(
                     xml,
                     ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
                     escape(message),
@@ -82,10 +93,29 @@ impl Suite {
         xml
     }
 
-    /// As JSON.
-    #[expect(clippy::missing_panics_doc, reason = "it does not")]
+    /// As JSON: `{name, passed, time, failures, skipped, cases: [{name, passed, time, failure?, skipped?}]}`, times in
+    /// seconds.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("texts and numbers always serialise")
+        let case = |case: &Case| {
+            let mut told =
+                json!({"name": case.name, "passed": case.passed(), "time": case.time.as_secs_f64()});
+            if let Some(Failure { message, detail }) = &case.failure {
+                told["failure"] = json!({"message": message, "detail": detail});
+            }
+            if let Some(why) = &case.skipped {
+                told["skipped"] = why.as_str().into();
+            }
+            told
+        };
+        let told = json!({
+            "name": self.name,
+            "passed": self.failures() == 0,
+            "time": self.time.as_secs_f64(),
+            "failures": self.failures(),
+            "skipped": self.skipped(),
+            "cases": self.cases.iter().map(case).collect::<Vec<_>>(),
+        });
+        format!("{told:#}")
     }
 }
 
@@ -115,18 +145,30 @@ mod tests {
         let failure = Failure { message: "a \"b\" <c> & d".to_owned(), detail: "\u{0}\u{1b}x\ny".to_owned() };
         let bad = Case { name: "bad".to_owned(), failure: Some(failure), ..Case::default() };
         let good = Case { name: "good".to_owned(), ..Case::default() };
-        let suite = Suite { name: "s".to_owned(), time: Duration::from_millis(1500), cases: vec![good, bad] };
+        let skipped = Some("it ended \"early\"".to_owned());
+        let open = Case { name: "open".to_owned(), skipped, ..Case::default() };
+        let suite =
+            Suite { name: "s".to_owned(), time: Duration::from_millis(1500), cases: vec![good, bad, open] };
         let xml = suite.to_junit();
-        assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("time=\"1.500\""), "{xml}");
+        assert!(
+            xml.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\"")
+                && xml.contains("time=\"1.500\""),
+            "{xml}"
+        );
         assert!(
             xml.contains("message=\"a &quot;b&quot; &lt;c&gt; &amp; d\">\u{fffd}\u{fffd}x&#10;y<"),
             "{xml}"
         );
         assert!(xml.contains("name=\"good\" time=\"0.000\"/>"), "{xml}");
+        assert!(xml.contains("<skipped message=\"it ended &quot;early&quot;\"/>"), "{xml}");
         let json: serde_json::Value = serde_json::from_str(&suite.to_json()).unwrap();
         assert_eq!(
             (&json["time"], &json["cases"][1]["failure"]["message"]),
             (&1.5.into(), &"a \"b\" <c> & d".into())
         );
+        let passed = |of: &serde_json::Value| of["passed"].as_bool().unwrap();
+        let cases: Vec<_> = json["cases"].as_array().unwrap().iter().map(passed).collect();
+        assert_eq!((passed(&json), cases), (false, vec![true, false, false]), "{json}");
+        assert_eq!(json["cases"][2]["skipped"], "it ended \"early\"");
     }
 }

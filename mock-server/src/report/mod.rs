@@ -66,16 +66,16 @@ impl Reporter {
 
     /// The numbers, for Prometheus.
     pub(crate) fn metrics(&self, switches: &Switches, gauges: &Gauges) -> String {
-        let report = self.report(switches);
+        let report = self.report(switches, |_| true);
         metrics::page(&self.reading.locked().tallies, &self.deliveries, gauges, &report)
     }
 
-    /// What there is to say of everything up to now.
-    pub(crate) fn report(&self, switches: &Switches) -> Report {
+    /// What there is to say of everything up to now on these services.
+    pub(crate) fn report(&self, switches: &Switches, about: impl Fn(Service) -> bool) -> Report {
         let mut reading = self.reading.locked();
         reading.catch_up(switches);
         let missed = reading.follower.missed();
-        reading.judge.report(&Thresholds::of(switches), missed)
+        reading.judge.report(&Thresholds::of(switches), missed, about)
     }
 
     /// Forgets what was found. Connections that are open stay known as open from before.

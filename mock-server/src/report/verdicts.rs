@@ -12,6 +12,9 @@ use super::journal::{Entry, rfc3339};
 use super::junit::{Case, Failure, Suite};
 use crate::service::Service;
 
+/// Findings of each verdict that are told at the end; the reports in files have more.
+const MOST_TOLD: usize = 3;
+
 /// Something that a well-behaved client does not do.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ValueEnum,
@@ -112,6 +115,8 @@ pub struct Connects {
 /// What all clients did from the start, or from the last reset, until now.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
+    /// Whether nothing was found, whatever `--fail-on` says.
+    pub passed: bool,
     /// From when on.
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
@@ -147,8 +152,9 @@ impl Report {
         let case = |ruling: &Ruling| Case {
             name: ruling.verdict.to_string(),
             time: Duration::ZERO,
+            skipped: None,
             failure: (!ruling.passed).then(|| Failure {
-                message: format!("{} times: {}", ruling.count, ruling.findings[0].text),
+                message: format!("{}: {}", times(ruling.count), ruling.findings[0].text),
                 detail: ruling.findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("\n"),
             }),
         };
@@ -182,6 +188,11 @@ impl fmt::Display for Finding {
     }
 }
 
+/// How often, in words.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// For people: one line for each verdict, and the first three findings of each with their frames.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,9 +205,12 @@ impl fmt::Display for Report {
                 write!(f, "\n  ok      {}", ruling.verdict)?;
                 continue;
             }
-            write!(f, "\n  FOUND   {}, {} times", ruling.verdict, ruling.count)?;
-            for finding in ruling.findings.iter().take(3) {
+            write!(f, "\n  FOUND   {}, {}", ruling.verdict, times(ruling.count))?;
+            for finding in ruling.findings.iter().take(MOST_TOLD) {
                 write!(f, "\n    {finding}")?;
+            }
+            if ruling.count > MOST_TOLD as u64 {
+                write!(f, "\n    … and {} more", ruling.count - MOST_TOLD as u64)?;
             }
         }
         if self.missed > 0 {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::span;
 use crate::report::journal::{By, Entry, Happening};
+use crate::report::verdicts::times;
 use crate::service::Service;
 
 /// The entries kept as a proof of one expectation.
@@ -240,7 +241,7 @@ impl<'a> Watch<'a> {
                     let where_ = if group.is_empty() { String::new() } else { format!(" for {group}") };
                     self.miss(
                         entry.at,
-                        format!("`{of}` came {count} times{where_}, at most {most} expected"),
+                        format!("`{of}` came {}{where_}, at most {most} expected", times(count)),
                     );
                 } else if at_most.is_none() && count >= *at_least {
                     self.decided = Some((entry.at, Ok(())));
@@ -308,7 +309,10 @@ impl<'a> Watch<'a> {
             Kind::Count { of, at_least, .. } => {
                 let count = self.counts.values().sum::<u64>();
                 if count < *at_least {
-                    self.miss(at, format!("`{of}` came {count} times, at least {at_least} expected{never}"));
+                    self.miss(
+                        at,
+                        format!("`{of}` came {}, at least {at_least} expected{never}", times(count)),
+                    );
                 } else {
                     self.decided = Some((at, Ok(())));
                 }

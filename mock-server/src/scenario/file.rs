@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use super::expect::{Expectation, Facts};
 use super::flow::Flow;
+use super::layout;
 use crate::auth::AuthMode;
 use crate::faults::rule::{Rule, When};
 use crate::faults::span;
@@ -44,7 +46,7 @@ pub struct Scenario {
     pub(super) set: Settings,
     /// Whose tokens are shown at the start; by default those of `u1`.
     #[serde(default)]
-    pub(super) users: Vec<User>,
+    pub(crate) users: Vec<User>,
     /// Topics with owners or data.
     #[serde(default)]
     pub(super) topics: Vec<Known>,
@@ -57,7 +59,8 @@ pub struct Scenario {
     /// What the server does beside that, one after the other, from the first client on.
     #[serde(default)]
     pub(super) play: Vec<Act>,
-    /// What a well-behaved client does.
+    /// What a well-behaved client does. Without it the file is for `mock-server serve --scenario`, which plays no acts.
+    #[serde(default)]
     pub(super) expect: Vec<Expectation>,
     /// Verdicts that must not be found (`--fail-on`).
     #[serde(default)]
@@ -109,15 +112,15 @@ impl TryFrom<BTreeMap<String, Value>> for Settings {
 /// Someone who has a token.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct User {
+pub(crate) struct User {
     /// The user's id.
-    pub(super) sub: String,
+    pub(crate) sub: String,
     /// The role in the token; by default the service's usual one.
-    pub(super) role: Option<String>,
+    pub(crate) role: Option<String>,
     /// How long the token lives, from the server's start on.
     #[serde(default = "hour", with = "span")]
     #[schemars(with = "span::Span")]
-    pub(super) ttl: Duration,
+    pub(crate) ttl: Duration,
 }
 
 fn hour() -> Duration {
@@ -266,21 +269,57 @@ impl Scenario {
             let text = format!("the file has {} bytes, more than {MOST_BYTES}", yaml.len());
             return Err(ScenarioError { at: None, text });
         }
-        let scenario: Self = serde_saphyr::from_str(yaml).map_err(|error| {
+        serde_saphyr::from_str(yaml).map_err(|error| {
             let error = error.without_snippet();
             let at = error.location().filter(|at| at.line() > 0).map(|at| (at.line(), at.column()));
             let text = error.to_string();
             // The place stands in front.
-            let text = plain(text.split(" at line ").next().unwrap_or(&text));
+            let text = text.split(" at line ").next().unwrap_or(&text);
+            let (at, text) = layout::hint(yaml, at, text).unwrap_or_else(|| (at, plain(text)));
+            // What the file as a whole lacks is in no line.
+            let at = at.filter(|(_, column)| *column > 1 || !text.starts_with("missing field"));
             ScenarioError { at, text }
-        })?;
-        if scenario.expect.is_empty() {
-            let text = "`expect` is empty, so that every client passes: write what a well-behaved one does";
-            // It is a name of the outermost level.
-            let line = yaml.lines().position(|line| line.starts_with("expect"));
-            return Err(ScenarioError { at: line.map(|line| (line as u64 + 1, 1)), text: text.to_owned() });
+        })
+    }
+
+    /// The scenario of this name or in this file; the error says what to change, and where.
+    pub fn open(name: &str) -> Result<Self, String> {
+        if let Some((_, text)) = compiled_in().find(|(ready, _)| *ready == name) {
+            return Self::read(text).map_err(|error| format!("{name}: {error}"));
         }
-        Ok(scenario)
+        let text = std::fs::read_to_string(name).map_err(|error| {
+            if error.kind() == ErrorKind::InvalidData {
+                return format!("{name}: this file is no text in UTF-8; a scenario is written in YAML");
+            }
+            let names: Vec<_> = compiled_in().map(|(name, _)| *name).collect();
+            format!("{name}: {error}; write the path of a scenario's file, or one of {}", names.join(", "))
+        })?;
+        Self::read(&text).map_err(|error| match error.at {
+            Some((line, column)) => format!("{name}:{line}:{column}: {}", error.text),
+            None => format!("{name}: {}", error.text),
+        })
+    }
+
+    /// Whether it says what a client must do, so that it can be passed or failed.
+    pub fn is_played(&self) -> bool {
+        !self.expect.is_empty() || !self.verdicts.is_empty()
+    }
+
+    /// What it is without expectations: things to serve. An error says that it is more than that.
+    pub(crate) fn is_served(&self) -> Result<(), &'static str> {
+        if self.is_played() || !self.play.is_empty() {
+            return Err("it has `play`, `expect` or `verdicts`: `mock-server run` plays it");
+        }
+        Ok(())
+    }
+
+    /// Its flows by service and, if for one alone, topic.
+    pub(super) fn flows(&self) -> Vec<(Service, Option<String>, Flow)> {
+        let given = self.flows.iter().flat_map(|given| {
+            let services = given.service.map_or_else(|| self.concerned(), |service| vec![service]);
+            services.into_iter().map(|service| (service, given.topic.clone(), given.flow.0.clone()))
+        });
+        given.collect()
     }
 
     /// The JSON Schema of a scenario's file, for editors and other tools.
@@ -293,7 +332,12 @@ impl Scenario {
         if self.services.is_empty() { Service::ALL.to_vec() } else { self.services.clone() }
     }
 
-    /// How the server must be started for it. What it leaves open stays as it is in `options`, and switches that are set
+    /// Whether clients of this service are looked at: others neither begin it nor count.
+    pub fn concerns(&self, service: Service) -> bool {
+        self.services.is_empty() || self.services.contains(&service)
+    }
+
+    /// How a server is started with it: with its tokens, topics, flows and rules. What it leaves open stays as it is in `options`, and switches that are set
     /// there win over the scenario's.
     pub fn options(&self, mut options: Options) -> Options {
         options.auth = self.auth.unwrap_or(options.auth);
@@ -301,33 +345,47 @@ impl Scenario {
         options.seed = self.seed.or(options.seed);
         let own = self.set.0.iter().map(|(name, value)| format!("{name}={value}"));
         options.set = own.chain(std::mem::take(&mut options.set)).collect();
+        options.scenario = Some(Box::new(self.clone()));
         options
     }
 }
 
-macro_rules! ready {
-    ($($name:literal),* $(,)?) => {
-        /// The scenarios that are compiled in, by their names.
-        const READY: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../scenarios/", $name, ".yaml")))),*];
+macro_rules! files {
+    ($($(#[$doc:meta])* $list:ident: $($name:literal),* $(,)?;)*) => {
+        $($(#[$doc])* const $list: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../scenarios/", $name, ".yaml")))),*];)*
     };
 }
 
-ready![
-    "accepts-then-drops",
-    "token-expires",
-    "token-refused",
-    "half-open",
-    "room-forgotten",
-    "asked-twice",
-    "second-device",
-    "told-to-wait",
-    "long-outage",
-    "closed-politely",
-];
+files! {
+    /// The situations that are compiled in, by their names.
+    READY:
+        "accepts-then-drops",
+        "token-expires",
+        "token-refused",
+        "half-open",
+        "room-forgotten",
+        "asked-twice",
+        "second-device",
+        "told-to-wait",
+        "long-outage",
+        "closed-politely";
+    /// What topics do by themselves, by their services.
+    FLOWS: "charisma", "therapybridge", "saga", "docproc", "devcontext";
+}
 
 /// Names and files of the scenarios that are compiled in.
 pub fn ready_scenarios() -> &'static [(&'static str, &'static str)] {
     READY
+}
+
+/// Names and files of the default flows, one for each service: scenarios without expectations.
+pub fn default_flows() -> &'static [(&'static str, &'static str)] {
+    FLOWS
+}
+
+fn compiled_in() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    READY.iter().chain(FLOWS)
 }
 
 #[cfg(test)]
@@ -422,21 +480,23 @@ settle: 1s
             let near = error.at.is_some_and(|(at, _)| at == line);
             assert!(near || word.is_empty() && error.at.is_some(), "{more} {error}");
         }
-        let error = Scenario::read("about: x\nexpect: []\n").unwrap_err();
-        assert!(error.text.contains("`expect`") && error.at == Some((2, 1)), "{error}");
         for (text, word) in
-            [("about: x\n", "expect"), ("", "empty"), ("- a\n", "`name: value`"), ("a: [", "")]
+            [("services: [saga]\n", "`about`"), ("", "empty"), ("- a\n", "`name: value`"), ("a: [", "`[`")]
         {
             let error = Scenario::read(text).unwrap_err();
-            assert!(error.text.contains(word) && error.at.is_some(), "{error}");
+            assert!(error.text.contains(word), "{error}");
         }
+        let lacks = Scenario::read("# first\n\nservices: [saga]\n").unwrap_err();
+        assert_eq!(lacks.at, None, "what is not there is in no line");
         Scenario::read(SMALL).unwrap();
     }
 
     #[test]
     fn the_ready_scenarios_are_read_and_are_all_files_of_the_folder() {
-        for (name, text) in READY {
+        for (name, text) in compiled_in() {
             let scenario = Scenario::read(text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
+            let is_flow = FLOWS.iter().any(|(flow, _)| flow == name);
+            assert_eq!((scenario.is_played(), scenario.is_served().is_ok()), (!is_flow, is_flow), "{name}");
             assert!(scenario.about.ends_with('.'), "{name}");
             assert!(text.starts_with("# yaml-language-server: $schema=schema.json\n"), "{name}");
         }
@@ -447,7 +507,7 @@ settle: 1s
         let mut files: Vec<_> =
             files.filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned())).collect();
         files.sort();
-        let mut names: Vec<_> = READY.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut names: Vec<_> = compiled_in().map(|(name, _)| (*name).to_owned()).collect();
         names.sort();
         assert_eq!(files, names);
     }

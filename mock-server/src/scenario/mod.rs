@@ -1,21 +1,23 @@
-//! What the server does by itself, as data. The [`flow`] of a topic: default flows are files beside their service;
-//! [`Flows`] holds what stands in their place. Whole scenarios: as written ([`file`]), what they [`expect`], and one
-//! being [played](play).
+//! What the server does by itself, as data: scenarios as they are written ([`file`]), the [`flow`]s of topics in them,
+//! what they [`expect`], and one being [played](play). What topics do unless told otherwise are scenarios' files too,
+//! with flows alone; [`Flows`] holds what stands in their place.
 
 mod expect;
 pub(crate) mod file;
 pub(crate) mod flow;
+mod layout;
 mod play;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::hub::Beat;
+use crate::server::emit;
 use crate::service::Service;
-use crate::services::personality;
 use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::World;
+use file::{Scenario, default_flows};
 use flow::Flow;
 
 /// Flows that may be given.
@@ -59,11 +61,41 @@ impl Flows {
             let own = flows.get(&(service, Some(topic.to_owned())));
             own.or_else(|| flows.get(&(service, None))).cloned()
         };
-        let flow = given.unwrap_or_else(|| {
-            Arc::new(Flow::read(personality(service).flow()).expect("a test reads every default flow"))
-        });
-        flow.beats(world, topic, meaning)
+        let flow = given.or_else(|| USUAL.get(&service).cloned());
+        flow.map(|flow| flow.beats(world, topic, meaning)).unwrap_or_default()
     }
+}
+
+/// The default flows.
+static USUAL: LazyLock<BTreeMap<Service, Arc<Flow>>> = LazyLock::new(|| {
+    let read = |(name, text): &(&str, &str)| {
+        Scenario::read(text)
+            .unwrap_or_else(|error| panic!("a test reads every default flow: {name}: {error}"))
+    };
+    let scenarios = default_flows().iter().map(read);
+    scenarios
+        .flat_map(|scenario| scenario.flows())
+        .map(|(service, _, flow)| (service, Arc::new(flow)))
+        .collect()
+});
+
+/// Puts what a scenario says of the start in force: topics, flows and rules.
+pub(crate) fn arrange(world: &World, scenario: &Scenario) -> Result<(), String> {
+    for topic in &scenario.topics {
+        let members = topic.members.iter().cloned().collect();
+        world.hub.own(topic.service, &topic.topic, topic.owner.clone(), members);
+        if let Some(data) = &topic.data {
+            emit(world, topic.service, &topic.topic, topic.event.as_deref(), data.clone(), None)
+                .map_err(|error| format!("`topics`, {}: {error}", topic.topic))?;
+        }
+    }
+    for (service, topic, flow) in scenario.flows() {
+        world.flows.replace(service, topic.as_deref(), flow);
+    }
+    for fault in &scenario.faults {
+        world.faults.add(world, fault.0.clone()).map_err(|error| format!("`faults`: {error}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

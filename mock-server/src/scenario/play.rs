@@ -1,5 +1,7 @@
 //! A scenario being played.
 
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use super::expect::Watch;
@@ -8,45 +10,63 @@ use crate::faults::rule::RuleInfo;
 use crate::report::journal::{Entry, Happening};
 use crate::report::junit::{Case, Failure, Suite};
 use crate::server::MockServer;
+use crate::service::Service;
 
 /// What the first check of every run is called.
 const CAME: &str = "a client comes";
 /// What the last one is called.
 const PLAYED: &str = "the scenario is played to its end";
 
+/// Why a check is left open, in the words of reports.
+const MISSED: &str = "the run ended at the first miss, before this was decided";
+const BROKEN: &str = "the run broke off before this was decided";
+const INTERRUPTED: &str = "the run was interrupted before this was decided";
+const NOBODY: &str = "no client came, so that this was not decided";
+
 impl MockServer {
-    /// Plays a scenario against the next client, which must come in `patience`; the server must have been started with
-    /// [`Scenario::options`]. What happens is told in lines as it does. Answers one check for each expectation, the
+    /// Plays the scenario that the server was started with ([`Scenario::options`]) against the next client, which must
+    /// come in `patience`. What happens is told in lines as it does. Answers one check for each expectation, the
     /// first client, the play itself and every verdict that must not be found. When an expectation is missed the run
-    /// soon ends, and what is not decided then is left out. Dropping the future ends the play; its rules stay in force.
+    /// soon ends, and what is not decided then is skipped; so it is when `stop` ends, which makes the play a failure.
+    /// Clients of services that the scenario is not for are told of and left out. Dropping the future ends the play;
+    /// its rules stay in force.
     pub async fn play(
         &self,
         name: &str,
-        scenario: &Scenario,
         patience: Duration,
+        stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&str) + Send,
     ) -> Suite {
         let mut follower = self.journal().follow(self.journal().last());
-        if let Err(why) = self.prepare(scenario) {
-            return alone(name, PLAYED, why);
-        }
+        let mut stop = pin!(stop);
+        let Some(scenario) = self.scenario() else {
+            let why = "the server was started without a scenario".to_owned();
+            return Suite { name: name.to_owned(), cases: vec![failed(PLAYED, why)], ..Suite::default() };
+        };
+        let mut strangers = Strangers { scenario, told: BTreeSet::new() };
         let came = async {
             // A login or a look at REST is no client of the realtime service yet.
             loop {
-                let mut entries = follower.next().await;
+                let mut entries = strangers.leave_out(follower.next().await, &mut tell);
                 let begun = entries.iter().position(|entry| entry.what != Happening::Request);
                 if let Some(begun) = begun {
                     return entries.split_off(begun);
                 }
             }
         };
-        let Ok(mut entries) = tokio::time::timeout(patience, came).await else {
-            let patience = humantime::format_duration(patience);
-            let why = format!(
-                "no client came within {patience}: look at its URL and its port, or wait longer (--timeout)"
-            );
-            tell(&format!("FAILED  {CAME}: {why}"));
-            return alone(name, CAME, why);
+        let came = tokio::select! {
+            came = tokio::time::timeout(patience, came) => came.map_err(|_| {
+                let patience = humantime::format_duration(patience);
+                format!("no client came within {patience}: look at its URL and its port, or wait longer (--timeout)")
+            }),
+            () = &mut stop => Err("interrupted before a client came".to_owned()),
+        };
+        let mut entries = match came {
+            Ok(entries) => entries,
+            Err(why) => {
+                tell(&format!("FAILED  {CAME}: {why}"));
+                return alone(name, scenario, CAME, why);
+            }
         };
         let first = entries[0].at;
         tell(&format!("ok      {CAME}"));
@@ -59,6 +79,7 @@ impl MockServer {
             next: 0,
             until: None,
             broken: None,
+            interrupted: false,
             complete: None,
             tell,
         };
@@ -70,51 +91,20 @@ impl MockServer {
             let wake = run.pass(now);
             let Some(wake) = wake.filter(|_| run.broken.is_none()) else { break };
             entries = tokio::select! {
-                entries = follower.next() => entries,
+                entries = follower.next() => strangers.leave_out(entries, &mut run.tell),
                 () = tokio::time::sleep(wake.duration_since(now).unwrap_or_default()) => Vec::new(),
+                () = &mut stop => {
+                    run.interrupted = true;
+                    break;
+                }
             };
         }
         let mut suite = run.finish(name);
-        if !scenario.verdicts.is_empty() {
-            suite.cases.extend(self.report().suite(&scenario.verdicts).cases);
-        }
         if follower.missed() > 0 {
             let why = format!("{} facts came faster than they could be looked at", follower.missed());
             suite.cases.push(failed("everything is looked at", why));
         }
         suite
-    }
-
-    fn prepare(&self, scenario: &Scenario) -> Result<(), String> {
-        for topic in &scenario.topics {
-            let members: Vec<_> = topic.members.iter().map(String::as_str).collect();
-            self.own(topic.service, &topic.topic, topic.owner.as_deref(), &members);
-            if let Some(data) = &topic.data {
-                self.emit(topic.service, &topic.topic, topic.event.as_deref(), data.clone())
-                    .map_err(|error| format!("`topics`, {}: {error}", topic.topic))?;
-            }
-        }
-        for given in &scenario.flows {
-            for service in given.service.map_or_else(|| scenario.concerned(), |service| vec![service]) {
-                self.flow(service, given.topic.as_deref(), given.flow.0.clone());
-            }
-        }
-        for fault in &scenario.faults {
-            self.fault(fault.0.clone()).map_err(|error| format!("`faults`: {error}"))?;
-        }
-        Ok(())
-    }
-
-    /// The tokens that a scenario's users have on a service, by user.
-    pub fn tokens(&self, scenario: &Scenario, service: crate::service::Service) -> Vec<(String, String)> {
-        if scenario.users.is_empty() {
-            return vec![("u1".to_owned(), self.token_for(service, "u1"))];
-        }
-        let token = |user: &super::file::User| {
-            let role = user.role.as_deref().unwrap_or(service.usual_role());
-            (user.sub.clone(), self.authority().issue(&user.sub, role, user.ttl))
-        };
-        scenario.users.iter().map(token).collect()
     }
 }
 
@@ -123,8 +113,40 @@ fn failed(name: &str, why: String) -> Case {
     Case { name: name.to_owned(), failure: Some(failure), ..Case::default() }
 }
 
-fn alone(name: &str, case: &str, why: String) -> Suite {
-    Suite { name: name.to_owned(), cases: vec![failed(case, why)], ..Suite::default() }
+fn open(name: &str, why: &str) -> Case {
+    Case { name: name.to_owned(), skipped: Some(why.to_owned()), ..Case::default() }
+}
+
+/// A run that came to nothing.
+fn alone(name: &str, scenario: &Scenario, case: &str, why: String) -> Suite {
+    let expected = scenario.expect.iter().map(|expected| expected.that.as_str());
+    let verdicts = scenario.verdicts.iter().map(|verdict| verdict.name());
+    let others = expected.chain([PLAYED]).chain(verdicts).filter(|name| *name != case);
+    let cases = [failed(case, why)].into_iter().chain(others.map(|name| open(name, NOBODY))).collect();
+    Suite { name: name.to_owned(), cases, ..Suite::default() }
+}
+
+/// Who comes to a service that the scenario is not for.
+struct Strangers<'a> {
+    scenario: &'a Scenario,
+    /// The services that it was said of.
+    told: BTreeSet<Service>,
+}
+
+impl Strangers<'_> {
+    /// The entries without theirs; of each service it is said once that somebody came.
+    fn leave_out(&mut self, mut entries: Vec<Entry>, tell: &mut impl FnMut(&str)) -> Vec<Entry> {
+        entries.retain(|entry| {
+            let concerned = self.scenario.concerns(entry.service);
+            if !concerned && entry.what != Happening::Request && self.told.insert(entry.service) {
+                let services: Vec<_> = self.scenario.services.iter().map(|service| service.slug()).collect();
+                let services = services.join(", ");
+                tell(&format!("a client came to {}; this scenario is for {services}", entry.service));
+            }
+            concerned
+        });
+        entries
+    }
 }
 
 /// One run from the first client on.
@@ -139,6 +161,8 @@ struct Run<'a, T> {
     until: Option<SystemTime>,
     /// Why the play cannot go on.
     broken: Option<String>,
+    /// Whether it was told to end.
+    interrupted: bool,
     /// Since when everything has come that must come.
     complete: Option<SystemTime>,
     tell: T,
@@ -225,37 +249,93 @@ impl<T: FnMut(&str)> Run<'_, T> {
     fn finish(mut self, name: &str) -> Suite {
         let now = SystemTime::now();
         let missed = self.watches.iter().any(|watch| matches!(watch.decided, Some((_, Err(_)))));
-        let early = missed && self.broken.is_none() && now < self.first + self.scenario.timeout;
+        // Whatever ends a run early decides nothing: who has done no harm yet has not passed.
+        let why_open = if self.interrupted {
+            Some(INTERRUPTED)
+        } else if self.broken.is_some() {
+            Some(BROKEN)
+        } else {
+            (missed && now < self.first + self.scenario.timeout).then_some(MISSED)
+        };
         for place in 0..self.watches.len() {
-            if early && self.watches[place].wants() {
-                let that = &self.watches[place].expected.that;
-                (self.tell)(&format!("open    {that}: the run ended before it was decided"));
-                continue;
-            }
             let before = self.watches[place].decided.is_some();
-            self.watches[place].conclude(now);
-            self.news(place, before);
+            match why_open {
+                Some(why) if !before => self.say_open(&self.watches[place].expected.that, why),
+                Some(_) => {}
+                None => {
+                    self.watches[place].conclude(now);
+                    self.news(place, before);
+                }
+            }
         }
-        let since = |at: SystemTime| at.duration_since(self.first).unwrap_or_default();
+        let first = self.first;
+        let since = |at: SystemTime| at.duration_since(first).unwrap_or_default();
         let mut cases = vec![Case { name: CAME.to_owned(), ..Case::default() }];
-        for watch in self.watches {
-            let Some((at, how)) = watch.decided else { continue };
-            let failure = how.err().map(|miss| Failure { message: miss.why, detail: miss.proof.join("\n") });
-            cases.push(Case { name: watch.expected.that.clone(), time: since(at), failure });
+        for watch in std::mem::take(&mut self.watches) {
+            let that = &watch.expected.that;
+            cases.push(match watch.decided {
+                None => open(that, why_open.unwrap_or(MISSED)),
+                Some((at, how)) => {
+                    let failure =
+                        how.err().map(|miss| Failure { message: miss.why, detail: miss.proof.join("\n") });
+                    Case { name: that.clone(), time: since(at), failure, skipped: None }
+                }
+            });
         }
+        let mut played = self.played(why_open);
+        played.time = since(now);
+        cases.push(played);
+        cases.extend(self.verdicts(why_open));
+        Suite { name: name.to_owned(), time: since(now), cases }
+    }
+
+    fn say_open(&mut self, what: &str, why: &str) {
+        (self.tell)(&format!("open    {what}: {why}"));
+    }
+
+    /// Whether all acts came to their turn.
+    fn played(&mut self, why_open: Option<&str>) -> Case {
         let left = self.scenario.play.get(self.next).map(|act| match act {
             Act::WaitFor(facts) => format!("act {} of `play`: `{facts}` did not come", self.next + 1),
             _ => format!("act {} of `play` was not reached in time", self.next + 1),
         });
-        cases.extend(match self.broken.or(left) {
-            Some(_) if early => None,
-            None => Some(Case { name: PLAYED.to_owned(), time: since(now), failure: None }),
-            Some(why) => {
-                (self.tell)(&format!("FAILED  {PLAYED}: {why}"));
-                Some(failed(PLAYED, why))
+        let interrupted = self.interrupted.then(|| "interrupted".to_owned());
+        match (interrupted.or(self.broken.take()), left, why_open) {
+            (None, Some(_), Some(why)) => {
+                self.say_open(PLAYED, why);
+                open(PLAYED, why)
             }
-        });
-        Suite { name: name.to_owned(), time: since(now), cases }
+            (None, None, _) => {
+                (self.tell)(&format!("ok      {PLAYED}"));
+                Case { name: PLAYED.to_owned(), ..Case::default() }
+            }
+            (Some(why), ..) | (None, Some(why), None) => {
+                (self.tell)(&format!("FAILED  {PLAYED}: {why}"));
+                failed(PLAYED, why)
+            }
+        }
+    }
+
+    /// The verdicts that must not be found.
+    fn verdicts(&mut self, why_open: Option<&str>) -> Vec<Case> {
+        if self.scenario.verdicts.is_empty() {
+            return Vec::new();
+        }
+        let report = self.server.report_on(|service| self.scenario.concerns(service));
+        let mut cases = report.suite(&self.scenario.verdicts).cases;
+        for case in &mut cases {
+            match (&case.failure, why_open) {
+                (Some(failure), _) => {
+                    (self.tell)(&format!("FAILED  {}: {}", case.name, failure.message));
+                }
+                (None, None) => (self.tell)(&format!("ok      {}: not found", case.name)),
+                (None, Some(why)) => {
+                    self.say_open(&case.name, why);
+                    case.skipped = Some(why.to_owned());
+                }
+            }
+        }
+        cases
     }
 }
 
@@ -267,7 +347,11 @@ impl MockServer {
                 let RuleInfo { rule, applied, .. } =
                     self.fault(fault.0.clone()).map_err(|error| error.to_string())?;
                 let action = serde_json::to_string(&rule.action).unwrap_or_default();
-                let many = if applied > 0 { format!(" on {applied} connections") } else { String::new() };
+                let many = match applied {
+                    0 => String::new(),
+                    1 => " on 1 connection".to_owned(),
+                    many => format!(" on {many} connections"),
+                };
                 tell(&format!("fault   {action}{many}"));
             }
             Act::ClearFaults => {

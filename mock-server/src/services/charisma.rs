@@ -33,10 +33,6 @@ impl Personality for Charisma {
         Router::new().route("/ws", any(connect))
     }
 
-    fn flow(&self) -> &'static str {
-        include_str!("charisma.flow.json")
-    }
-
     fn emitted(&self, _: &str, event: Option<&str>, mut data: Value) -> Result<Frame, String> {
         let Some(fields) = data.as_object_mut() else {
             return Err("`data` must be a JSON object, the message without `sessionId`".to_owned());

@@ -60,10 +60,6 @@ impl Personality for DocProc {
             .route("/api/wizard/session/{id}", get(session))
     }
 
-    fn flow(&self) -> &'static str {
-        include_str!("docproc.flow.json")
-    }
-
     fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {
         Ok(Frame::new(event.unwrap_or("progress"), data))
     }

@@ -16,10 +16,6 @@ impl Personality for Echo {
         echo::routes()
     }
 
-    fn flow(&self) -> &'static str {
-        "[]"
-    }
-
     fn emitted(&self, _: &str, _: Option<&str>, _: Value) -> Result<Frame, String> {
         Err("echo mode has no topics to emit on: start the server without --echo".to_owned())
     }

@@ -8,10 +8,10 @@
 //!   [`crate::ws::knock`], decides, and then [`Knock::refuse`](crate::ws::Knock::refuse)s or
 //!   [`Knock::accept`](crate::ws::Knock::accept)s with a [`Session`](crate::ws::Session); REST handlers answer JSON
 //!   or an [`ApiError`](crate::http::ApiError);
-//! - what a topic does by itself ([`Personality::flow`]): a file beside it, see [`crate::scenario::flow`];
 //! - how a frame made from flow or `POST /_mock/emit` becomes complete and what stays of it
 //!   ([`Personality::emitted`], [`Personality::complete`], [`Personality::absorb`]).
 //!
+//! What a topic does by itself is a scenario's file called like the service, see [`crate::scenario`].
 //! Subscribing, access, delivery and current state are the hub's ([`crate::hub::Hub`]); the journal and the faults are
 //! asked where frames cross the wire, in `ws.rs`. A transport of another kind than JSON over WebSocket registers its
 //! connection with `world.connections`, reads the connection's `Command`s, and asks `world.faults.at_upgrade` and
@@ -41,9 +41,6 @@ mod therapybridge;
 pub(crate) trait Personality: Send + Sync {
     /// Its addresses, relative to its prefix.
     fn routes(&self) -> Router<World>;
-
-    /// The file of its default flow: what a topic does by itself from its first subscription on.
-    fn flow(&self) -> &'static str;
 
     /// Whether this topic never moves by itself. Must not call the hub.
     fn is_still(&self, _world: &World, _topic: &str) -> bool {

@@ -47,10 +47,6 @@ impl Personality for Saga {
         KIND.routes().route("/api/websocket/health", get(health)).route("/api/websocket/stats", get(stats))
     }
 
-    fn flow(&self) -> &'static str {
-        include_str!("saga.flow.json")
-    }
-
     fn emitted(&self, _: &str, event: Option<&str>, data: Value) -> Result<Frame, String> {
         let event = event.ok_or("`event` is missing: name one, for example `story_uploaded`")?;
         Ok(Frame::new(event, data))

@@ -37,10 +37,6 @@ impl Personality for TherapyBridge {
         Router::new().route("/api/sessions/ws/{session_id}", any(connect)).route("/api/v1/login", post(login))
     }
 
-    fn flow(&self) -> &'static str {
-        include_str!("therapybridge.flow.json")
-    }
-
     fn emitted(&self, _: &str, event: Option<&str>, mut data: Value) -> Result<Frame, String> {
         let Some(fields) = data.as_object_mut() else {
             return Err("`data` must be a JSON object, the progress frame without `session_id`".to_owned());

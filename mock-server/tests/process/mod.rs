@@ -1,9 +1,10 @@
 //! The program as a process of its own.
 
-use std::process::{Child, Command};
+use std::process::Command;
 
-/// Asks it to end, as Ctrl-C or a service manager does. By the shell, for not every machine has a program `kill`.
-pub(crate) fn stop(child: &Child) {
-    let words = ["-c", "kill -TERM \"$0\"", &child.id().to_string()].map(str::to_owned);
+/// Sends a signal to the process of this number: `TERM` asks it to end, as a service manager does. By the shell, for not
+/// every machine has a program `kill`.
+pub(crate) fn signal(process: u32, name: &str) {
+    let words = ["-c", &format!("kill -{name} \"$0\""), &process.to_string()].map(str::to_owned);
     assert!(Command::new("sh").args(words).status().unwrap().success());
 }

@@ -89,6 +89,8 @@ export type Verdict =
 
 /** What clients did, with the entries that prove what they did wrong. */
 export interface Report {
+  /** Whether nothing was found. */
+  passed: boolean;
   since: string;
   until: string;
   /** Entries that came too fast to be looked at. */
@@ -130,6 +132,21 @@ export interface UserInfo {
   user: string;
   connections: number[];
   tokens: { fingerprint: string; role: string; expires?: string }[];
+}
+
+/** How a service is tried by hand. */
+export interface HowTo {
+  service: Service;
+  /** The URL to open; with Socket.IO the server's, to which `path` belongs. */
+  url: string;
+  /** Socket.IO's option `path`. */
+  path?: string;
+  /** The role that a token should name. */
+  role: string;
+  /** A line that opens a connection; `$TOKEN` or `token` stands for a token. */
+  open: string;
+  /** What follows a topic then. */
+  follow: string;
 }
 
 /** A token that was issued, without the token itself. */
@@ -182,6 +199,11 @@ export class Control {
   /** A service's base URL, for a client's `url`; a client turns http into ws where it has to. */
   url(service: Service): string {
     return `${this.#base}/${service}`;
+  }
+
+  /** Where the services are, and how a topic is followed by hand. */
+  services(options: CallOptions = {}): Promise<HowTo[]> {
+    return this.#get('services', {}, options.signal);
   }
 
   /** A token for this user; without a role every service takes it. */

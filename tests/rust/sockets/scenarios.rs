@@ -29,7 +29,7 @@ async fn passes(name: &str, adjust: fn(Options) -> Options) {
         Service::ALL.into_iter().filter(|service| scenario.concerned().contains(&mock_service(*service)));
     let plays = concerned.map(|service| async move {
         let server = MockServer::start(scenario.options(MockOptions::for_tests())).await.expect("it starts");
-        let play = server.play(name, scenario, PATIENCE, |_| {});
+        let play = server.play(name, PATIENCE, std::future::pending(), |_| {});
         let visit = async {
             let client = open(adjust(options(&server, service).token_provider(login(&server, service))));
             let subscription = client.subscribe("session_1").expect("a good topic");

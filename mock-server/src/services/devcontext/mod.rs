@@ -36,10 +36,6 @@ impl Personality for DevContext {
         Router::new().route("/v1/ws", any(connect)).route("/api/analysis/{analysis_id}", get(analysis))
     }
 
-    fn flow(&self) -> &'static str {
-        include_str!("flow.json")
-    }
-
     /// An interview moves by its answers.
     fn is_still(&self, world: &World, topic: &str) -> bool {
         world.services.devcontext.knows(topic)
