@@ -10,7 +10,9 @@ use replaced::replaced;
 
 fn main() -> ExitCode {
     uniffi::uniffi_bindgen_swift();
-    match std::env::args().next_back().map(|folder| polished(Path::new(&folder))) {
+    // The last argument is where to. Headers are written as they are, next to sources that are polished already.
+    let sources = std::env::args().any(|word| word == "--swift-sources");
+    match std::env::args().next_back().filter(|_| sources).map(|folder| polished(Path::new(&folder))) {
         Some(Err(error)) => {
             eprintln!("uniffi-bindgen-swift: {error}");
             ExitCode::FAILURE
