@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = Filter { what: Some(Happening::Open), ..Filter::of(Service::Charisma) };
     let first = control.wait_for(&opened, 1, Duration::from_secs(120)).await?;
     println!("connection {} is open: it is cut", first[0].connection);
-    let drop = TcpFault::Drop { how: How::Rst, code: 1006, reason: String::new() };
+    let drop = TcpFault::drop(How::Rst);
     let now = Match { service: Some(Service::Charisma), when: Some(When::Now), ..Match::default() };
     control.fault(&Rule { matching: now, ..Rule::new(drop) }).await?;
 

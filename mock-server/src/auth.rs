@@ -84,7 +84,7 @@ impl fmt::Display for BadToken {
 
 impl std::error::Error for BadToken {}
 
-/// Tokens remembered as expired by a fault; the oldest is forgotten first.
+/// Tokens remembered as ended by a fault or a kick; the oldest is forgotten first.
 const MOST_REVOKED: usize = 1024;
 /// The life of a token that shall live longer than a clock can show: a hundred years.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -115,8 +115,8 @@ pub struct Authority {
     default_role: String,
     signing: EncodingKey,
     verifying: DecodingKey,
-    /// Fingerprints, the oldest first.
-    revoked: Mutex<VecDeque<String>>,
+    /// Fingerprints and by what they were ended, the oldest first.
+    revoked: Mutex<VecDeque<(String, String)>>,
     /// The oldest first.
     issued: Mutex<VecDeque<IssuedToken>>,
     /// Users and fingerprints of tokens that were accepted, the oldest first.
@@ -187,7 +187,7 @@ impl Authority {
         let revoked = self.revoked.locked().clone();
         let mut issued: Vec<_> = self.issued.locked().iter().cloned().collect();
         for token in &mut issued {
-            token.revoked = revoked.contains(&token.fingerprint);
+            token.revoked = revoked.iter().any(|(known, _)| *known == token.fingerprint);
         }
         issued
     }
@@ -203,8 +203,8 @@ impl Authority {
 
     fn recognise(&self, token: &str, fingerprint: String) -> Result<Identity, BadToken> {
         let bad = |why: &str| BadToken::new(why);
-        if self.revoked.locked().iter().any(|known| *known == fingerprint) {
-            return Err(bad("the token has been expired by a fault"));
+        if let Some((_, by)) = self.revoked.locked().iter().find(|(known, _)| *known == fingerprint) {
+            return Err(BadToken::new(format!("the token was ended by {by}")));
         }
         let claims = match self.mode {
             AuthMode::Verify => self.verify(token)?,
@@ -240,27 +240,27 @@ impl Authority {
     }
 
     /// From now on every token of this user that was issued or accepted is refused; a new one is not.
-    pub(crate) fn revoke_all(&self, sub: &str) {
+    pub(crate) fn revoke_all(&self, sub: &str, by: &str) {
         let issued: Vec<_> =
             self.issued.locked().iter().map(|t| (t.sub.clone(), t.fingerprint.clone())).collect();
         let accepted = self.accepted.locked().clone();
         let of_user = issued.into_iter().chain(accepted).filter(|(whose, _)| whose == sub);
-        of_user.for_each(|(_, fingerprint)| self.revoke(&fingerprint));
+        of_user.for_each(|(_, fingerprint)| self.revoke(&fingerprint, by));
     }
 
-    /// From now on this token is refused as if its `exp` had passed.
-    pub(crate) fn revoke(&self, fingerprint: &str) {
+    /// From now on this token is refused as if its `exp` had passed; whoever shows it learns by what.
+    pub(crate) fn revoke(&self, fingerprint: &str, by: &str) {
         let mut revoked = self.revoked.locked();
-        if revoked.iter().any(|known| known == fingerprint) {
+        if revoked.iter().any(|(known, _)| known == fingerprint) {
             return;
         }
         if revoked.len() == MOST_REVOKED {
             revoked.pop_front();
         }
-        revoked.push_back(fingerprint.to_owned());
+        revoked.push_back((fingerprint.to_owned(), by.to_owned()));
     }
 
-    /// Accepts again what was expired by a fault.
+    /// Accepts again what was ended by a fault or a kick.
     pub(crate) fn reset(&self) {
         self.revoked.locked().clear();
     }
@@ -340,9 +340,9 @@ mod tests {
         let authority = Authority::new(AuthMode::Any, "a", "user");
         let first = authority.judge("first").unwrap().fingerprint;
         let second = authority.judge("second").unwrap().fingerprint;
-        authority.revoke(&first);
-        authority.revoke(&second);
-        (2..=MOST_REVOKED).for_each(|n| authority.revoke(&n.to_string()));
+        authority.revoke(&first, "x");
+        authority.revoke(&second, "x");
+        (2..=MOST_REVOKED).for_each(|n| authority.revoke(&n.to_string(), "x"));
         assert!(authority.judge("first").is_ok());
         assert!(authority.judge("second").is_err());
     }
@@ -352,7 +352,7 @@ mod tests {
         let authority = Authority::new(AuthMode::Verify, "a", "user");
         let far = Duration::from_secs(u64::from(u32::MAX) * 400);
         let tokens = [authority.issue("u1", "patient", HOUR), authority.issue("u2", "", far)];
-        authority.revoke(&authority.judge(&tokens[1]).unwrap().fingerprint);
+        authority.revoke(&authority.judge(&tokens[1]).unwrap().fingerprint, "x");
         let listed = authority.issued();
         let told: Vec<_> = listed.iter().map(|t| (t.sub.as_str(), t.role.as_deref(), t.revoked)).collect();
         assert_eq!(told, [("u1", Some("patient"), false), ("u2", None, true)]);
@@ -367,8 +367,9 @@ mod tests {
         let authority = Authority::new(AuthMode::Any, "a", "user");
         let who = authority.judge("some text").unwrap();
         assert!(who.sub.starts_with("user-"));
-        authority.revoke(&who.fingerprint);
-        assert!(authority.judge("some text").is_err());
+        authority.revoke(&who.fingerprint, "the fault expire_token");
+        let why = authority.judge("some text").unwrap_err().to_string();
+        assert_eq!(why, "the token was ended by the fault expire_token");
         authority.reset();
         assert!(authority.judge("some text").is_ok());
     }

@@ -68,6 +68,9 @@ pub(crate) struct OriginRefused;
 
 /// A JSON body of a known shape, or 400 with what is wrong with it.
 pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(ApiError::bad("the body is empty: send a JSON object, at least `{}`"));
+    }
     serde_json::from_slice(bytes)
         .map_err(|e| ApiError::bad(plain(&format!("the body is not what is expected here: {e}"))))
 }

@@ -297,6 +297,11 @@ impl Hub {
         topics.settle(&(service, topic.to_owned()));
     }
 
+    /// The topics of a service by their names.
+    pub(crate) fn names(&self, service: Service) -> Vec<String> {
+        self.lock().all.keys().filter(|(of, _)| *of == service).map(|(_, name)| name.clone()).collect()
+    }
+
     /// What there is to tell of all topics.
     pub(crate) fn info(&self) -> Vec<TopicInfo> {
         let topics = self.lock();

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::auth::AuthMode;
 use crate::console::LogFormat;
-use crate::faults::catalogue::{CATALOGUE, Example};
+use crate::faults::named::named;
 use crate::faults::rule::{Rule, When};
 use crate::report::verdicts::Verdict;
 use crate::scenario::file::Scenario;
@@ -35,7 +35,7 @@ pub struct Options {
     #[arg(help_heading = "Behaviour", long, env = "MOCK_ECHO")]
     pub echo: bool,
     /// The length of one phase of a flow
-    #[arg(help_heading = "Behaviour", long, env = "MOCK_STEP", value_name = "TIME", default_value = "400ms", value_parser = span)]
+    #[arg(help_heading = "Behaviour", long, env = "MOCK_STEP", value_name = "TIME", default_value = "400ms", value_parser = step)]
     pub step: Duration,
     /// Makes everything that is random repeatable
     #[arg(help_heading = "Behaviour", long, env = "MOCK_SEED", value_parser = seed)]
@@ -232,6 +232,14 @@ impl Options {
     }
 }
 
+/// The length of a step, which is no number alone: nobody would know of what.
+fn step(text: &str) -> Result<Duration, String> {
+    if text.parse::<f64>().is_ok() {
+        return Err(format!("{text} of what? Write a time with its unit, such as {text}s or {text}ms"));
+    }
+    span(text)
+}
+
 fn span(text: &str) -> Result<Duration, String> {
     parse_span(text).ok_or_else(|| "write a time such as 400ms, 30s or 1h".to_owned())
 }
@@ -258,19 +266,7 @@ fn seed(text: &str) -> Result<u64, String> {
 
 /// A rule as JSON, or the name of one in the catalogue.
 fn fault(text: &str) -> Result<Rule, String> {
-    let known = CATALOGUE.iter().find(|fault| fault.name == text).map(|fault| fault.example);
-    let rule = match known {
-        Some(Example::Rule(rule)) => Rule::read(rule)?,
-        Some(Example::Options(options)) => return Err(format!("this is had by {options}")),
-        None if text.trim_start().starts_with('{') => Rule::read(text)?,
-        None => {
-            return Err(
-                "write a name that `mock-server faults` lists, such as http-503, or a rule in JSON, such as \
-                        '{\"action\":{\"do\":\"refuse\",\"status\":503},\"times\":2}', in single quotes"
-                    .to_owned(),
-            );
-        }
-    };
+    let rule = if text.trim_start().starts_with('{') { Rule::read(text)? } else { named(text)? };
     match rule.place() {
         When::Now => {
             Err("`now` concerns what is there already, at the start nothing: give it to POST /_mock/faults"

@@ -11,7 +11,7 @@ use crate::auth::Authority;
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
 use crate::howto::HowTo;
-use crate::http;
+use crate::http::{self, ApiError};
 use crate::hub::TopicInfo;
 use crate::options::{Options, OptionsError};
 use crate::report::Reporter;
@@ -28,6 +28,8 @@ use crate::world::World;
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// Time that open connections have to end at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Topics that an error names.
+const MOST_NAMED: usize = 10;
 /// Time that the last lines have to be read by whoever reads standard output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -151,11 +153,10 @@ impl MockServer {
         self.world.hub.own(service, topic, owner.map(str::to_owned), members);
     }
 
-    /// Lets a topic go on that waits for a confirmation.
-    pub fn confirm(&self, service: Service, topic: &str) {
-        if let Some(what) = personality(service).confirmation() {
-            self.world.hub.fulfil(service, topic, what);
-        }
+    /// Lets a topic go on that waits for a confirmation. An error says that the service waits for none, or that nobody
+    /// has named this topic yet.
+    pub fn confirm(&self, service: Service, topic: &str) -> Result<(), EmitError> {
+        confirm(&self.world, service, topic).map(drop).map_err(|error| EmitError(error.text))
     }
 
     /// Puts a fault in force, or applies it at once if its `when` is `now`.
@@ -286,6 +287,25 @@ impl Drop for MockServer {
         self.world.shutdown.cancel();
         self.world.lot.clear();
     }
+}
+
+/// Lets a topic go on, for both the Rust and the HTTP side; answers what it waited for.
+pub(crate) fn confirm(world: &World, service: Service, topic: &str) -> Result<&'static str, ApiError> {
+    let Some(what) = personality(service).confirmation() else {
+        return Err(ApiError::bad(format!("{service} waits for no confirmation")));
+    };
+    let known = world.hub.names(service);
+    if !known.iter().any(|name| name == topic) {
+        let (shown, more) = known.split_at(known.len().min(MOST_NAMED));
+        let known = match (shown, more.len()) {
+            ([], _) => "there is none yet: a topic appears when a client subscribes it".to_owned(),
+            (shown, 0) => format!("there are {}", shown.join(", ")),
+            (shown, more) => format!("there are {} and {more} more", shown.join(", ")),
+        };
+        return Err(ApiError::missing(format!("{service} has no topic `{topic}`: {known}")));
+    }
+    world.hub.fulfil(service, topic, what);
+    Ok(what)
 }
 
 /// Emits for both the Rust and the HTTP side.

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::sync::Locked;
+use crate::wording::nearest;
 
 /// What a switch accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,8 @@ impl Switches {
         let Some(switch) = TABLE.iter().find(|s| s.name == name) else {
             return Err(SwitchError(format!(
                 "there is no switch `{name}`{}: `mock-server switches` lists them all",
-                nearest(name).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+                nearest(name, TABLE.iter().map(|s| s.name))
+                    .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
             )));
         };
         switch.check(value)?;
@@ -168,12 +170,6 @@ impl Switches {
 }
 
 /// The switch whose name shares most with a misspelt one.
-fn nearest(name: &str) -> Option<&'static str> {
-    let shared = |other: &str| other.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-    let best = TABLE.iter().max_by_key(|s| shared(s.name))?;
-    (shared(best.name) > name.find('.').unwrap_or(3)).then_some(best.name)
-}
-
 const ON_OFF: Accepts = Accepts::OneOf(&["off", "on"]);
 const CLOSE_IGNORE: Accepts = Accepts::OneOf(&["close", "ignore"]);
 const CODE: Accepts = Accepts::Number(1000, 4999);

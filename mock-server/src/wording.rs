@@ -23,7 +23,48 @@ const PLAIN: [(&str, &str); 16] = [
     ("EOF while parsing", "it ends in the middle of"),
 ];
 
+/// The one of these names that was probably meant: it begins like this, or has few letters more, less or changed.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |other: &'a str| {
+        let begins = name.len() > 3 && other.starts_with(name);
+        let far = distance(name, other);
+        (begins || far <= name.chars().count().max(6) / 3).then_some((!begins, far, other))
+    };
+    names.filter_map(near).min().map(|(_, _, other)| other)
+}
+
+/// How many letters must be put in, left out or changed to make one text of the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<_> = to.chars().collect();
+    let mut row: Vec<_> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in to.iter().enumerate() {
+            let cost = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[to.len()]
+}
+
 /// The same in plain words.
 pub(crate) fn plain(text: &str) -> String {
     PLAIN.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let names = ["http-503", "http-502", "stale", "half-open"];
+        let of = |name| nearest(name, names.into_iter());
+        assert_eq!(of("htttp-503"), Some("http-503"));
+        assert_eq!(of("half_open"), Some("half-open"));
+        assert_eq!(of("stall"), Some("stale"));
+        assert_eq!(of("half"), Some("half-open"));
+        assert_eq!(of("anything"), None);
+    }
 }

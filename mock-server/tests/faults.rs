@@ -46,7 +46,7 @@ async fn every_close_code_can_be_sent_also_impossible_ones() {
         let mut raw = raw_upgrade(&server).await;
         let rule = Rule {
             matching: Match { when: Some(When::Now), ..Match::default() },
-            ..Rule::new(TcpFault::Drop { how: How::Close, code, reason: String::new() })
+            ..Rule::new(TcpFault::Drop { how: How::Close, code: Some(code), reason: None, after: None })
         };
         assert_eq!(server.fault(rule).unwrap().applied, 1);
         let mut frame = [0; 4];

@@ -35,7 +35,7 @@ async fn charisma(scene: &Scene) -> Outcome<()> {
                         format!("{} lines were read from the screenshot; a person agrees", lines.len());
                     scene.screen.say(Some(Service::Charisma), &text);
                     tokio::time::sleep(scene.pace.read).await;
-                    scene.server.confirm(MockService::Charisma, session.topic());
+                    scene.server.confirm(MockService::Charisma, session.topic())?;
                 }
             }
             Ok(())
@@ -143,7 +143,7 @@ fn misbehave(server: &MockServer, retry_after: u64) -> Outcome<()> {
             When::Upgrade,
             Action::from(HttpFault::Refuse { status: 503, retry_after: Some(retry_after), location: None }),
         ),
-        (When::Now, TcpFault::Drop { how: How::Rst, code: 1006, reason: String::new() }.into()),
+        (When::Now, TcpFault::drop(How::Rst).into()),
     ];
     for (when, action) in actions {
         let matching = Match { service, when: Some(when), ..Match::default() };

@@ -5,11 +5,11 @@
 //! | `POST emit` | `{service, topic, event?, data, to?}` | `{delivered}` |
 //! | `GET`, `POST topics` | `{service, topic, owner?, members?}` | all topics; `{topic}` |
 //! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
-//! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}` | the rules; the rule; `{removed}` |
+//! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}`, or a fault's name | the rules; the rule; `{removed}` |
 //! | `GET log` | `service, connection, number, user, topic, type, what, direction, contains, progress, since, after, limit` | the journal, oldest first |
 //! | `GET wait-for` | the same, `count` or `open`, `within` | `{count, entries, millis}` once there is enough |
 //! | `GET events` | | the journal as it grows, as Server-Sent Events `{entries, missed}`: for the page |
-//! | `GET report` | | what clients did wrong, with the frames that prove it |
+//! | `GET report` | `service` | what clients did wrong, with the frames that prove it |
 //! | `GET metrics` | | numbers in the text format of Prometheus |
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
@@ -28,9 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -40,7 +41,8 @@ use serde_json::{Value, json};
 
 use crate::auth::{IssuedToken, fingerprint};
 use crate::connection::ConnectionInfo;
-use crate::faults::rule::{Rule, RuleInfo};
+use crate::faults::named::RuleOrName;
+use crate::faults::rule::RuleInfo;
 use crate::faults::span;
 use crate::howto::HowTo;
 use crate::http::{ApiError, base_of, body};
@@ -50,9 +52,8 @@ use crate::report::journal::Entry;
 use crate::report::metrics::Gauges;
 use crate::report::verdicts::Report;
 use crate::scenario::flow::Flow;
-use crate::server::emit as emit_to;
+use crate::server::{confirm as confirm_topic, emit as emit_to};
 use crate::service::Service;
-use crate::services::personality;
 use crate::switches::{Switches, parse_span};
 use crate::world::World;
 
@@ -81,7 +82,8 @@ fn operations() -> Vec<Operation> {
         O::new::<Value>("POST", "/confirm", "Lets a flow go on that waits", || post(confirm))
             .with::<Confirm>(),
         O::new::<Vec<RuleInfo>>("GET", "/faults", "The faults in force", || get(faults)),
-        O::new::<RuleInfo>("POST", "/faults", "Puts a fault in force", || post(add_fault)).with::<Rule>(),
+        O::new::<RuleInfo>("POST", "/faults", "Puts a fault in force", || post(add_fault))
+            .with::<RuleOrName>(),
         O::new::<Removed>("DELETE", "/faults", "Removes all faults", || delete(clear_faults)),
         O::new::<Removed>("DELETE", "/faults/{id}", "Removes a fault", || delete(remove_fault)),
         O::new::<Vec<Entry>>("GET", "/log", "The journal, oldest first", || get(watch::log))
@@ -92,7 +94,8 @@ fn operations() -> Vec<Operation> {
         .asking::<WaitQuery>(),
         O::new::<Value>("GET", "/events", "The journal as it grows, for the page", || get(page::events))
             .in_text("text/event-stream"),
-        O::new::<Report>("GET", "/report", "What clients did wrong, with proof", || get(report)),
+        O::new::<Report>("GET", "/report", "What clients did wrong, with proof", || get(report))
+            .asking::<ReportQuery>(),
         O::new::<Value>("GET", "/metrics", "Numbers in the text format of Prometheus", || get(metrics))
             .in_text("text/plain"),
         O::new::<Vec<SwitchInfo>>("GET", "/switches", "All switches with their values", || get(switches)),
@@ -136,7 +139,15 @@ fn operations() -> Vec<Operation> {
 
 /// The addresses, relative to `/_mock`.
 pub(crate) fn routes() -> Router<World> {
-    operation::routes(&operations())
+    operation::routes(&operations()).layer(middleware::from_fn(async |request: Request, next: Next| {
+        let uri = request.uri();
+        let query = uri.query().filter(|query| !query.is_empty());
+        let odd = query.and_then(|query| operation::odd(&operations(), request.method(), uri.path(), query));
+        match odd {
+            Some(why) => ApiError::bad(why).into_response(),
+            None => next.run(request).await,
+        }
+    }))
 }
 
 /// Which methods an address of the control API has.
@@ -258,10 +269,7 @@ fn charisma() -> Service {
 
 async fn confirm(State(world): State<World>, bytes: Bytes) -> Answer {
     let ask: Confirm = body(&bytes)?;
-    let Some(what) = personality(ask.service).confirmation() else {
-        return Err(ApiError::bad(format!("{} waits for no confirmation", ask.service)));
-    };
-    world.hub.fulfil(ask.service, &ask.topic, what);
+    let what = confirm_topic(&world, ask.service, &ask.topic)?;
     Ok(Json(json!({"topic": ask.topic, "confirmed": what})))
 }
 
@@ -270,7 +278,7 @@ async fn faults(State(world): State<World>) -> Json<Vec<RuleInfo>> {
 }
 
 async fn add_fault(State(world): State<World>, bytes: Bytes) -> Result<Json<RuleInfo>, ApiError> {
-    let rule: Rule = body(&bytes)?;
+    let RuleOrName(rule) = body(&bytes)?;
     world.faults.add(&world, rule).map(Json).map_err(ApiError::bad)
 }
 
@@ -278,15 +286,33 @@ async fn clear_faults(State(world): State<World>) -> Json<Removed> {
     Json(Removed { removed: world.faults.remove(None) })
 }
 
-async fn remove_fault(State(world): State<World>, Path(id): Path<u64>) -> Result<Json<Removed>, ApiError> {
-    match world.faults.remove(Some(id)) {
+async fn remove_fault(State(world): State<World>, Path(id): Path<String>) -> Result<Json<Removed>, ApiError> {
+    let number = id.parse::<u64>().map_err(|_| {
+        ApiError::bad(format!(
+            "`{id}` is no fault's number: GET /_mock/faults lists them, each with its `id`"
+        ))
+    })?;
+    match world.faults.remove(Some(number)) {
         0 => Err(ApiError::missing(format!("there is no fault {id}: GET /_mock/faults lists them"))),
         removed => Ok(Json(Removed { removed })),
     }
 }
 
-async fn report(State(world): State<World>) -> Json<Report> {
-    Json(world.reporter.report(&world.switches, |_| true))
+/// What to report on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReportQuery {
+    /// Clients of this service alone.
+    service: Option<Service>,
+}
+
+async fn report(
+    State(world): State<World>,
+    query: watch::Asked<ReportQuery>,
+) -> Result<Json<Report>, ApiError> {
+    let ReportQuery { service } = watch::read(query)?;
+    let about = |of| service.is_none_or(|service| service == of);
+    Ok(Json(world.reporter.report(&world.switches, about)))
 }
 
 async fn switches(State(world): State<World>) -> Json<Vec<SwitchInfo>> {

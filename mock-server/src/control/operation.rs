@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::MethodRouter;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -122,6 +123,18 @@ fn is_at(pattern: &str, path: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// What is wrong with the names in a query, if something is: none is passed over in silence.
+pub(super) fn odd(operations: &[Operation], method: &Method, path: &str, query: &str) -> Option<String> {
+    let one = operations.iter().find(|one| one.method == method.as_str() && is_at(one.path, path))?;
+    let mut schemas = SchemaSettings::draft2020_12().into_generator();
+    let known: Vec<_> = one.query.iter().flat_map(|query| fields(&query(&mut schemas))).collect();
+    let known: Vec<_> = known.iter().filter_map(|field| field["name"].as_str()).collect();
+    let given: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    let (odd, _) = given.iter().find(|(name, _)| !known.contains(&name.as_str()))?;
+    let takes = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+    Some(format!("in the query, unknown field `{odd}`: {method} /_mock{path} takes {takes} there"))
 }
 
 /// Which methods an address relative to `/_mock` has, in words.

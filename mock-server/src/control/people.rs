@@ -14,13 +14,16 @@ use crate::faults::http::HttpFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, When};
 use crate::faults::span;
-use crate::faults::tcp::{How, TcpFault, abnormal};
+use crate::faults::tcp::{How, TcpFault};
 use crate::http::{ApiError, body};
 use crate::service::Service;
 use crate::world::World;
 
 /// The longest time that connects are refused after a restart.
 const LONGEST: Duration = Duration::from_secs(3600);
+
+/// What ends a kicked user's tokens, as whoever shows one is told.
+const KICK: &str = "POST /_mock/kick";
 
 /// A user who has a connection.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -101,11 +104,7 @@ pub(super) async fn drop(State(world): State<World>, bytes: Bytes) -> Result<Jso
     let Drop { service, connection, user, topic, how, code, reason } = body(&bytes)?;
     let matching = Match { service, connection, user, topic, ..Match::default() };
     let how = how.unwrap_or(How::Close);
-    let connections = now(
-        &world,
-        matching,
-        TcpFault::Drop { how, code: code.unwrap_or_else(abnormal), reason: reason.unwrap_or_default() },
-    )?;
+    let connections = now(&world, matching, TcpFault::Drop { how, code, reason, after: None })?;
     Ok(Json(Done { connections }))
 }
 
@@ -124,7 +123,12 @@ pub(super) struct Kick {
 pub(super) async fn kick(State(world): State<World>, bytes: Bytes) -> Result<Json<Done>, ApiError> {
     let Kick { user, service } = body(&bytes)?;
     if service.is_none() {
-        world.authority.revoke_all(&user);
+        world.authority.revoke_all(&user, KICK);
+    }
+    for on in world.connections.which(|on| service.is_none_or(|service| service == on.service)) {
+        if let Some(who) = on.identity().filter(|who| who.sub == user) {
+            world.authority.revoke(&who.fingerprint, KICK);
+        }
     }
     let matching = Match { user: Some(user), service, ..Match::default() };
     Ok(Json(Done { connections: now(&world, matching, ProtocolFault::ExpireToken)? }))
@@ -162,7 +166,8 @@ pub(super) async fn restart(State(world): State<World>, bytes: Bytes) -> Result<
             world.faults.remove(Some(id));
         });
     }
-    let reason = "Service restart".to_owned();
-    let connections = now(&world, matching, TcpFault::Drop { how: How::Close, code: 1012, reason })?;
+    let reason = Some("Service restart".to_owned());
+    let close = TcpFault::Drop { how: How::Close, code: Some(1012), reason, after: None };
+    let connections = now(&world, matching, close)?;
     Ok(Json(Done { connections }))
 }

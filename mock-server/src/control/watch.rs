@@ -168,9 +168,9 @@ query! {
     }
 }
 
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
-fn read<T>(query: Asked<T>) -> Result<T, ApiError> {
+pub(super) fn read<T>(query: Asked<T>) -> Result<T, ApiError> {
     query.map(|Query(query)| query).map_err(|error| ApiError::bad(plain(&error.body_text())))
 }
 

@@ -94,6 +94,8 @@ pub(super) fn plan(actions: Vec<Due>) -> UpgradePlan {
             Action::Tcp(fault) => match fault.end() {
                 Some(End::Cut(cut)) => plan.cut = Some(cut),
                 Some(_) => {}
+                // A drop that comes later is seen to already.
+                None if matches!(fault, TcpFault::Drop { .. }) => {}
                 None => plan.wires.push(fault),
             },
             Action::Message(_) | Action::Frame(_) | Action::Protocol(_) => {}

@@ -10,11 +10,13 @@ pub(crate) mod edit;
 pub(crate) mod frame;
 pub(crate) mod http;
 pub(crate) mod message;
+pub(crate) mod named;
 pub(crate) mod protocol;
 pub(crate) mod rule;
 pub(crate) mod span;
 pub(crate) mod tcp;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -122,6 +124,8 @@ struct InForce {
 pub(crate) struct Faults {
     last: AtomicU64,
     rules: Mutex<Vec<InForce>>,
+    /// Connections that a rule drops a while later.
+    doomed: Mutex<BTreeSet<u64>>,
 }
 
 impl Faults {
@@ -216,6 +220,9 @@ impl Faults {
         let actions = self.actions(world, When::Upgrade, scene);
         for due in &actions {
             note(world, on, due.rule, &due.action);
+            if let Action::Tcp(fault) = &due.action {
+                self.drop_later(world, on, fault);
+            }
         }
         http::plan(actions)
     }
@@ -254,6 +261,7 @@ impl Faults {
         for Due { rule, action, draw } in self.actions(world, when, scene) {
             note(world, on, rule, &action);
             match action {
+                Action::Tcp(fault) if self.drop_later(world, on, &fault) => {}
                 Action::Tcp(fault) => match fault.end() {
                     Some(end) => plan.end = Some(end),
                     None => fault.apply(&on.wire),
@@ -265,6 +273,28 @@ impl Faults {
             }
         }
         plan
+    }
+}
+
+impl Faults {
+    /// Whether it is a drop that comes a while later: then that is seen to, once for a connection.
+    fn drop_later(&self, world: &World, on: &Connection, fault: &TcpFault) -> bool {
+        let TcpFault::Drop { after: Some(after), .. } = fault else { return false };
+        let (world, id, now) = (world.clone(), on.id, TcpFault::without_delay(fault));
+        let due = world.clock.now().saturating_add(*after);
+        if self.doomed.locked().insert(id) {
+            world.clone().tasks.spawn(async move {
+                tokio::select! {
+                    () = world.clock.sleep_until(due) => {}
+                    () = world.shutdown.cancelled() => return,
+                }
+                world.faults.doomed.locked().remove(&id);
+                for on in world.connections.which(|on| on.id == id) {
+                    at_once(&world, &on, &now.clone().into());
+                }
+            });
+        }
+        true
     }
 }
 
@@ -314,6 +344,7 @@ fn is_on(wanted: &Match, on: &Connection) -> bool {
 /// Does to a connection what needs no message.
 fn at_once(world: &World, on: &Connection, action: &Action) {
     match action {
+        Action::Tcp(fault) if world.faults.drop_later(world, on, fault) => {}
         Action::Tcp(fault) => match fault.end() {
             Some(End::Close(closing)) => on.send(Command::Close(closing)),
             _ => fault.apply(&on.wire),

@@ -88,7 +88,9 @@ impl ProtocolFault {
             }
             ProtocolFault::ExpireToken | ProtocolFault::RevokeToken => {
                 if let Some(who) = on.identity() {
-                    world.authority.revoke(&who.fingerprint);
+                    let name =
+                        if *self == ProtocolFault::RevokeToken { "revoke_token" } else { "expire_token" };
+                    world.authority.revoke(&who.fingerprint, &format!("the fault {name}"));
                 }
             }
             _ => {}

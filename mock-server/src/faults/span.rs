@@ -27,9 +27,54 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
             return Err(D::Error::custom("this value is no time: write \"400ms\", \"2s\" or milliseconds"));
         }
     };
-    crate::switches::parse_span(&text).ok_or_else(|| {
-        D::Error::custom(format!("`{text}` is no time of at most ten years: write \"400ms\" or \"2s\""))
+    read(&text)
+}
+
+fn read<E: Error>(text: &str) -> Result<Duration, E> {
+    crate::switches::parse_span(text).ok_or_else(|| {
+        E::custom(format!("`{text}` is no time of at most ten years: write \"400ms\" or \"2s\""))
     })
+}
+
+/// A span of time with its unit: a text such as `400ms`, `2s`, `1m 30s`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is there for its schema")]
+pub(crate) struct United(String);
+
+/// Spans that are no numbers alone, for files that people write.
+pub(crate) mod united {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+
+    use super::Span;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let wrong = |number: &str| {
+            D::Error::custom(format!(
+                "{number} of what? Write a time with its unit, such as {number}s or {number}ms"
+            ))
+        };
+        let text = match Span::deserialize(from) {
+            Ok(Span::Millis(number)) => return Err(wrong(&number.to_string())),
+            Ok(Span::Text(text)) if text.parse::<f64>().is_ok() => return Err(wrong(&text)),
+            Ok(Span::Text(text)) => text,
+            Err(_) => return Err(D::Error::custom("this value is no time: write \"400ms\" or \"2s\"")),
+        };
+        super::read(&text)
+    }
+
+    /// The same for a span that may be missing.
+    pub(crate) mod option {
+        use std::time::Duration;
+
+        use serde::Deserializer;
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+            super::deserialize(from).map(Some)
+        }
+    }
 }
 
 /// The same for a span that may be missing.

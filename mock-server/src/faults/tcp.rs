@@ -35,12 +35,16 @@ pub enum TcpFault {
         /// By close frame, FIN or RST.
         #[serde(default)]
         how: How,
-        /// The close code, any 16-bit number.
-        #[serde(default = "abnormal")]
-        code: u16,
+        /// The close code, any 16-bit number; 1011 unless told otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u16>,
         /// The close reason.
-        #[serde(default)]
-        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Lets the message, or the upgrade, pass, and ends the connection this much later.
+        #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<span::Span>")]
+        after: Option<Duration>,
     },
     /// Holds the connection half-open from here on.
     Stall {
@@ -86,18 +90,44 @@ pub enum TcpFault {
 /// The longest time that a port is closed, and that bytes are kept back.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-pub(crate) fn abnormal() -> u16 {
-    1011
-}
+/// The code of a close frame that names none.
+const ABNORMAL: u16 = 1011;
 
 impl TcpFault {
     pub(super) const NAMES: &[&str] = &["drop", "stall", "resume", "lag", "trickle", "inject", "close_port"];
+
+    /// Ends the connection, by a close frame with 1011 or below it.
+    pub fn drop(how: How) -> Self {
+        Self::Drop { how, code: None, reason: None, after: None }
+    }
+
+    /// The same drop, but at once.
+    pub(super) fn without_delay(fault: &Self) -> Self {
+        match fault.clone() {
+            Self::Drop { how, code, reason, .. } => Self::Drop { how, code, reason, after: None },
+            other => other,
+        }
+    }
 
     pub(super) fn misfit(&self, when: When) -> Option<&'static str> {
         match (self, when) {
             (TcpFault::Inject { hex }, _) if unhex(hex).is_none() => {
                 Some("`hex` must be pairs of hex digits")
             }
+            (TcpFault::Drop { how: How::Fin | How::Rst, code, reason, .. }, _)
+                if code.is_some() || reason.is_some() =>
+            {
+                Some(
+                    "`code` and `reason` are in a close frame, which `fin` and `rst` leave out: use `how` close",
+                )
+            }
+            (TcpFault::Drop { after: Some(_), .. }, When::Accept) => {
+                Some("`after` is for connections of a service: match it at the upgrade or later")
+            }
+            (TcpFault::Drop { after: Some(after), .. }, _) if *after > LONGEST => {
+                Some("`after` is at most 1h")
+            }
+            (TcpFault::Drop { after: Some(_), .. }, When::Upgrade) => None,
             (TcpFault::Drop { how: How::Fin | How::Rst, .. }, When::Accept | When::Upgrade) => None,
             (TcpFault::Drop { .. }, When::Accept) => {
                 Some("there is no WebSocket yet when a connection is accepted: drop it by fin or rst")
@@ -119,9 +149,12 @@ impl TcpFault {
 
     /// How a connection ends by this fault, if it does.
     pub(super) fn end(&self) -> Option<End> {
-        let TcpFault::Drop { how, code, reason } = self else { return None };
+        let TcpFault::Drop { how, code, reason, after: None } = self else { return None };
         Some(match how {
-            How::Close => End::Close(Closing::new(*code, reason)),
+            How::Close => {
+                let (code, reason) = (code.unwrap_or(ABNORMAL), reason.as_deref().unwrap_or_default());
+                End::Close(Closing::new(code, reason))
+            }
             How::Fin => End::Cut(Cut::Fin),
             How::Rst => End::Cut(Cut::Reset),
         })

@@ -116,8 +116,8 @@ struct Written {
     /// Counting begins after the first of these facts, by default with the first client.
     after: Option<Facts>,
     /// Counting ends so long after it began, by default with the scenario.
-    #[serde(default, with = "span::option")]
-    #[schemars(with = "Option<span::Span>")]
+    #[serde(default, deserialize_with = "span::united::option::deserialize")]
+    #[schemars(with = "Option<span::United>")]
     within: Option<Duration>,
     /// The first of each of these facts must come after the first of those before it.
     #[serde(default)]

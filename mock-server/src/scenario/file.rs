@@ -13,6 +13,7 @@ use super::expect::{Expectation, Facts};
 use super::flow::Flow;
 use super::layout;
 use crate::auth::AuthMode;
+use crate::faults::named::RuleOrName;
 use crate::faults::rule::{Rule, When};
 use crate::faults::span;
 use crate::options::Options;
@@ -36,8 +37,8 @@ pub struct Scenario {
     /// How far tokens are believed.
     pub(super) auth: Option<AuthMode>,
     /// The length of one step of a flow.
-    #[serde(default, with = "span::option")]
-    #[schemars(with = "Option<span::Span>")]
+    #[serde(default, deserialize_with = "span::united::option::deserialize")]
+    #[schemars(with = "Option<span::United>")]
     pub(super) step: Option<Duration>,
     /// Makes everything that is random repeatable.
     pub(super) seed: Option<u64>,
@@ -66,12 +67,12 @@ pub struct Scenario {
     #[serde(default)]
     pub verdicts: Vec<Verdict>,
     /// The most time for all of that, from the first client on.
-    #[serde(default = "half_a_minute", with = "span")]
-    #[schemars(with = "span::Span")]
+    #[serde(default = "half_a_minute", deserialize_with = "span::united::deserialize")]
+    #[schemars(with = "span::United")]
     pub timeout: Duration,
     /// For so long it looks on when everything has come that must come: for what must not.
-    #[serde(default = "half_a_second", with = "span")]
-    #[schemars(with = "span::Span")]
+    #[serde(default = "half_a_second", deserialize_with = "span::united::deserialize")]
+    #[schemars(with = "span::United")]
     pub(super) settle: Duration,
 }
 
@@ -118,8 +119,8 @@ pub(crate) struct User {
     /// The role in the token; by default the service's usual one.
     pub(crate) role: Option<String>,
     /// How long the token lives, from the server's start on.
-    #[serde(default = "hour", with = "span")]
-    #[schemars(with = "span::Span")]
+    #[serde(default = "hour", deserialize_with = "span::united::deserialize")]
+    #[schemars(with = "span::United")]
     pub(crate) ttl: Duration,
 }
 
@@ -174,14 +175,14 @@ impl TryFrom<Flow> for Steps {
 
 /// A rule that can be put in force.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(try_from = "Rule")]
-#[schemars(with = "Rule")]
+#[serde(try_from = "RuleOrName")]
+#[schemars(with = "RuleOrName")]
 pub(super) struct Fault(pub(super) Rule);
 
-impl TryFrom<Rule> for Fault {
+impl TryFrom<RuleOrName> for Fault {
     type Error = String;
 
-    fn try_from(rule: Rule) -> Result<Self, String> {
+    fn try_from(RuleOrName(rule): RuleOrName) -> Result<Self, String> {
         rule.check().map(|()| Self(rule))
     }
 }
@@ -206,8 +207,8 @@ pub(super) enum Act {
     WaitFor(Facts),
     /// Goes on so long afterwards.
     Wait(
-        #[serde(with = "span")]
-        #[schemars(with = "span::Span")]
+        #[serde(deserialize_with = "span::united::deserialize")]
+        #[schemars(with = "span::United")]
         Duration,
     ),
     /// Puts a rule in force, or applies it to the open connections.
@@ -236,8 +237,8 @@ pub(super) enum Act {
     Set(Settings),
     /// Lets so much time pass at once for flows and rules.
     Advance(
-        #[serde(with = "span")]
-        #[schemars(with = "span::Span")]
+        #[serde(deserialize_with = "span::united::deserialize")]
+        #[schemars(with = "span::United")]
         Duration,
     ),
 }
@@ -415,6 +416,7 @@ flows:
       - emit: { event: session_status, data: { status: complete } }
       - crash
 faults:
+  - http-429
   - match: { service: saga, when: upgrade }
     action: { do: refuse, status: 503, retry_after: 1 }
     times: 2
@@ -458,6 +460,10 @@ settle: 1s
             ("sevices: [saga]\n", "sevices", 6),
             ("services: [sagaa]\n", "sagaa", 6),
             ("step: soon\n", "400ms", 6),
+            ("step: 5\n", "5 of what?", 6),
+            ("play:\n  - wait: 5\n", "such as 5s or 5ms", 7),
+            ("faults: [htttp-503]\n", "did you mean `http-503`", 6),
+            ("faults:\n  - { action: { do: drop, how: rst, code: 5 } }\n", "`code` and `reason`", 7),
             ("set: { charisma.repaly: on }\n", "did you mean `charisma.replay`", 6),
             ("set: { charisma.replay: maybe }\n", "off|on", 6),
             ("faults:\n  - action: { do: explode }\n", "explode", 7),

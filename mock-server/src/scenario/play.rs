@@ -364,7 +364,9 @@ impl MockServer {
                     .map_err(|error| error.to_string())?;
                 tell(&format!("emit    {service} {topic} to {to} connections"));
             }
-            Act::Confirm { service, topic } => self.confirm(*service, topic),
+            Act::Confirm { service, topic } => {
+                self.confirm(*service, topic).map_err(|error| error.to_string())?;
+            }
             Act::Set(settings) => {
                 for (name, value) in &settings.0 {
                     self.set(name, value).map_err(|error| error.to_string())?;
