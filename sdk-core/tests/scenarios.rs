@@ -13,6 +13,7 @@ mod scenarios {
     mod liveness;
     mod pool;
     mod rate;
+    mod repeats;
     mod replacement;
     mod services;
     mod snapshots;

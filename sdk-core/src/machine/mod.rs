@@ -15,6 +15,7 @@ mod pool;
 mod receive;
 mod redact;
 mod refusals;
+mod repeat;
 mod requests;
 mod rest;
 mod route;
@@ -118,6 +119,8 @@ pub struct Machine {
     said: ConnectionState,
     since: u64,
     dirty: bool,
+    /// Counts what happens, save for frames that only move a picture on.
+    turn: u64,
     due: Option<u64>,
     faults_planted: Faults,
 }
@@ -179,6 +182,7 @@ impl Machine {
             said: ConnectionState::Idle,
             since: 0,
             dirty: false,
+            turn: 0,
             due: None,
             faults_planted: Faults::default(),
             config,
@@ -198,6 +202,7 @@ impl Machine {
         let jumped = self.read_clocks(now, false);
         let mut flags = self.receive(socket, len, head, envelope);
         if jumped {
+            self.turn += 1;
             self.wake(false);
         }
         if self.dirty || self.due.is_some_and(|due| due <= now.mono) {
@@ -205,6 +210,9 @@ impl Machine {
         }
         if !self.out.is_empty() {
             flags |= Verdict::POLL;
+        }
+        if flags != Verdict::DELIVER | Verdict::SNAPSHOT {
+            self.turn += 1;
         }
         Verdict(flags)
     }
@@ -309,6 +317,7 @@ impl Machine {
 
     /// Brings everything to where the facts say it should be, then tells what changed.
     fn settle(&mut self) {
+        self.turn += 1;
         // Each round can make the next one necessary; a bound keeps a mistake from becoming a hang.
         for _ in 0..64 {
             self.dirty = false;

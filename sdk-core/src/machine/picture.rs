@@ -7,7 +7,7 @@ use super::topics::Topic;
 use crate::config::Service;
 use crate::dialect::{End, Update};
 use crate::envelope::{Envelope, Kind, Stage, Stages, Verdict};
-use crate::snapshot::{Item, Phase};
+use crate::snapshot::{Item, Phase, Snapshot};
 
 /// Something with a longer id is no item of a picture.
 const MAX_ID: usize = 256;
@@ -46,6 +46,7 @@ impl Topic {
         max_items: usize,
     ) -> Learned {
         let mut learned = Learned { flags: Verdict::DELIVER, late: Stages::default() };
+        self.repeat = None;
         let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
         let kept = item_id.filter(|id| id.len() <= MAX_ID);
         let newer = match self.age(envelope, item_id, max_items) {
@@ -102,13 +103,11 @@ impl Topic {
         } else {
             self.derive_whole(service);
         }
-        if let Some(at) = envelope.at {
-            self.snapshot.updated_at = Some(self.snapshot.updated_at.map_or(at, |old| old.max(at)));
-        }
+        self.snapshot.updated(envelope);
         learned
     }
 
-    fn age(&mut self, envelope: &Envelope<'_>, item: Option<&str>, max: usize) -> Age {
+    pub(super) fn age(&mut self, envelope: &Envelope<'_>, item: Option<&str>, max: usize) -> Age {
         let Some(at) = envelope.at.filter(|at| at.is_finite()) else { return Age::Unknown };
         let item = item.map_or(0, fingerprint);
         let sequence = envelope.sequence.unwrap_or(f64::NEG_INFINITY);
@@ -187,7 +186,7 @@ impl Topic {
         } else if changed && service == Service::Charisma && snapshot.phase != Phase::Failed {
             snapshot.progress = None;
         }
-        snapshot.eta_ms = envelope.eta.filter(|eta| eta.is_finite() && *eta >= 0.0).map(|eta| eta as u64);
+        snapshot.eta_ms = eta_ms(envelope);
         if snapshot.phase.is_final() {
             snapshot.eta_ms = None;
         }
@@ -238,10 +237,36 @@ impl Topic {
     }
 }
 
-enum Age {
+/// How old a frame is beside what was seen before.
+pub(super) enum Age {
     Older,
     Newer,
     Unknown,
+}
+
+impl Snapshot {
+    /// The same again, with this progress.
+    pub(super) fn move_on(&mut self, item: Option<usize>, share: f64, envelope: &Envelope<'_>) {
+        self.progress = Some(share);
+        self.eta_ms = eta_ms(envelope);
+        if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
+            item.progress = self.progress;
+            if envelope.at.is_some() {
+                item.updated_at = envelope.at;
+            }
+        }
+        self.updated(envelope);
+    }
+
+    fn updated(&mut self, envelope: &Envelope<'_>) {
+        if let Some(at) = envelope.at {
+            self.updated_at = Some(self.updated_at.map_or(at, |old| old.max(at)));
+        }
+    }
+}
+
+fn eta_ms(envelope: &Envelope<'_>) -> Option<u64> {
+    envelope.eta.filter(|eta| eta.is_finite() && *eta >= 0.0).map(|eta| eta as u64)
 }
 
 impl Item {

@@ -4,8 +4,9 @@ use alloc::string::String;
 
 use super::link::conn_at;
 use super::link::{Awaited, Awaiting, Stage};
+use super::repeat::Repeat;
 use super::requests::BETWEEN_IDS;
-use super::topics::{Completion, Wire};
+use super::topics::{self, Completion, Wire};
 use super::verdict::{Meaning, Ruling};
 use super::write::request_number;
 use super::{Faults, Machine};
@@ -75,6 +76,10 @@ impl Machine {
         conn.heard_unix = now.unix;
         conn.probe = None;
         let stage = conn.stage;
+        if let Some(flags) = self.repeat(socket, head, envelope) {
+            return flags;
+        }
+        let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         if let Head::Engine(packet) = head {
             match packet.kind {
                 PacketType::Event => conn.got_data = true,
@@ -261,9 +266,9 @@ impl Machine {
             self.stats.dropped += 1;
             return 0;
         }
-        let place = name.bytes().next_back().map(|last| usize::from(last % 16));
-        let Some(place) = place.and_then(|at| self.places.get_mut(at)) else { return Verdict::DELIVER };
-        let Some(topic) = self.topics.get_mut_near(name, place) else { return Verdict::DELIVER };
+        let Some(topic) = topics::near(&mut self.topics, &mut self.places, name) else {
+            return Verdict::DELIVER;
+        };
         if update.interview && topic.interview.is_none() {
             return Verdict::DELIVER;
         }
@@ -301,6 +306,7 @@ impl Machine {
         if ends == End::No && update.phase.is_some_and(|phase| !phase.is_final()) {
             topic.snapshot.terminal = false;
         }
+        topic.repeat = Repeat::of(self.turn, socket, topic, update, envelope);
         let (progress, at) = (topic.snapshot.progress, envelope.at);
         let closes_gap = topic.gap_due.is_some() && self.profile.recovers == Recovers::FirstFrame;
         for &(stage, _) in AnalysisStage::ALL {

@@ -1,11 +1,15 @@
 //! Topics: what live handles ask for, and how far the wire has confirmed it. [rules §2.5]
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::picture::Seen;
+use super::repeat::Repeat;
 use crate::envelope::Stages;
 use crate::event::{InterviewState, SubscriptionState, Why};
 use crate::io::{FrameId, SocketId};
+use crate::map::Map;
 use crate::snapshot::Snapshot;
 
 /// How far the wire is with a topic. `Wished` and `Asked` are `Pending` to the app.
@@ -64,8 +68,21 @@ pub(super) struct Topic {
     /// When the wire's subscription follows the last handle.
     pub linger_until: Option<u64>,
     pub completion: Option<Completion>,
+    /// Its last frame, if one like it may go the short way.
+    pub repeat: Option<Repeat>,
     /// The state that was last announced.
     pub said: Option<SubscriptionState>,
+}
+
+/// The topic of this name. `places` are where topics stood when they last had news, by their last characters.
+pub(super) fn near<'a>(
+    topics: &'a mut Map<String, Box<Topic>>,
+    places: &mut [u16; 16],
+    name: &str,
+) -> Option<&'a mut Topic> {
+    let last = name.bytes().next_back()?;
+    let place = places.get_mut(usize::from(last % 16))?;
+    topics.get_mut_near(name, place).map(|topic| &mut **topic)
 }
 
 impl Topic {
