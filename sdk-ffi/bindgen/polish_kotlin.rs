@@ -13,6 +13,7 @@ const INNER: &[&str] = &[
     "NextSessionEvent",
     "NoHandle",
     "RustBuffer",
+    "logFailure",
     "setLogger",
     "stopThreads",
     "use",

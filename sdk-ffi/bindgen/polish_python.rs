@@ -17,6 +17,7 @@ const INNER: &[&str] = &[
     "Reachability",
     "ServerTrust",
     "TokenProvider",
+    "log_failure",
     "set_logger",
     "stop_threads",
 ];

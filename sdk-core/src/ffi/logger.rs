@@ -70,6 +70,12 @@ pub fn set_logger(logger: Option<Arc<dyn Logger>>, level: Option<LogLevel>) -> R
     Ok(())
 }
 
+/// Writes a failure of the library into its log, where a language has no caller to tell.
+#[uniffi::export]
+pub fn log_failure(text: String) {
+    tracing::error!(target: "steadfast", "{text}");
+}
+
 /// From now on a panic of the library's, which is an error to whoever called, is in the log with its place. What it says
 /// is not, since that may hold a token; standard error has it. The app's own panics and other libraries' are theirs: a
 /// native library has a standard library of its own.

@@ -10,6 +10,9 @@
 //!   that the caller owns. A call that is cancelled after it was answered loses nothing: the next one asks the same.
 //! * **Foreign code** (listeners, loggers, token providers) is called without any lock, on a thread on which it may
 //!   block. What it throws is an error or a line in the log, never a panic.
+//! * **No call that is declared not to fail does**: in Swift that would end the app (`try!` in the generated code). Such
+//!   calls parse nothing, and what panics is denied in the whole crate; the test `whatever_an_app_says…` tries them.
+//!   Whatever can go wrong by what an app gives (options, a topic, a payload) is in calls that return an error.
 
 mod client;
 mod commands;
@@ -29,7 +32,7 @@ pub use client::NativeClient;
 pub use error::SteadfastError;
 pub use event::{ClientEvent, SessionEvent};
 pub use foreign::{CallbackError, CancelHandle, EventListener, ServerTrust, TokenError, TokenProvider};
-pub use logger::{LogLevel, Logger, set_logger};
+pub use logger::{LogLevel, Logger, log_failure, set_logger};
 pub use options::{ClientOptions, LimitOptions, ReconnectOptions, TimingOptions};
 #[doc(hidden)]
 #[cfg(debug_assertions)]

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::config::{Endpoint, Service};
+use crate::io::Reachability;
 
 async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -237,4 +238,60 @@ async fn a_panic_of_ours_is_logged_with_its_place_and_without_what_it_says() {
     until("it is logged", || lines.0.lock().unwrap().iter().any(|line| line.contains("tests.rs:"))).await;
     set_logger(None, None).unwrap();
     assert!(!lines.0.lock().unwrap().iter().any(|line| line.contains("a token")));
+}
+
+/// In Swift a failure of these would end the app.
+#[tokio::test]
+async fn whatever_an_app_says_what_can_not_fail_does_not() {
+    let _turn = turn().await;
+    let (server, open) = server().await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let texts = [
+        "",
+        ".",
+        "..",
+        "\0\r\n",
+        "\u{202e}\u{fffd}\u{1f600}",
+        "%",
+        "{\"a\":[",
+        "a.b.c",
+        &"ü".repeat(1 << 20),
+    ];
+    let client = client(server, &Arc::new(Provider::default()), &heard);
+    let session = client.subscribe("topic".into(), false).unwrap();
+    let (reader, events) = (session.reader(), client.reader());
+    let say = || {
+        for text in texts {
+            client.set_token(text.into());
+            assert!(client.snapshot(text.into()).is_none());
+            log_failure(text.into());
+        }
+        for reachability in [Reachability::Offline, Reachability::Online] {
+            client.network_changed(reachability);
+        }
+        client.background();
+        client.foreground();
+        client.connect();
+        client.take_over();
+        assert!(!client.diagnose().text.is_empty() && client.stats().violations == 0);
+        assert_eq!(client.service(), Service::TherapyBridge);
+        let _ = (client.state(), session.state(), session.snapshot(), client.reader(), session.reader());
+        assert_eq!(session.topic(), "topic");
+        CancelHandle::new().cancel();
+    };
+    say();
+    until("it is connected", || open.load(Ordering::SeqCst) > 0).await;
+    say();
+    reader.stop();
+    reader.stop();
+    session.unsubscribe();
+    session.unsubscribe();
+    say();
+    client.shutdown().await.unwrap();
+    events.stop();
+    say();
+    assert!(
+        client.subscribe(texts[0].into(), false).is_err(),
+        "what an app says is checked where it can be refused"
+    );
 }

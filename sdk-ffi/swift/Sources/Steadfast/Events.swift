@@ -4,9 +4,11 @@ import Foundation
 ///
 /// Each `for await` reads on its own and takes nothing from another. It ends when there is nothing more to come, or when
 /// its task is cancelled. A cancelled wait loses nothing: an iterator that is asked again goes on where it stopped.
+/// Should the SDK itself fail, which is a mistake to be reported, it ends too, and ``SteadfastLog`` has why.
 public struct Events<Element: Sendable>: AsyncSequence, Sendable {
-    /// Gives what comes after a position, and the new position; no element if it is not for this sequence.
-    typealias Step = @Sendable (_ position: Int, CancelHandle) async -> (position: Int, element: Element?)?
+    /// Gives what comes after a position, and the new position; no element if it is not for this sequence. Nothing makes
+    /// it fail but a mistake of ours.
+    typealias Step = @Sendable (_ position: Int, CancelHandle) async throws -> (position: Int, element: Element?)?
 
     let begin: @Sendable () -> Step
 
@@ -24,14 +26,20 @@ public struct Events<Element: Sendable>: AsyncSequence, Sendable {
         public mutating func next() async -> Element? {
             while true {
                 let (step, position, cancel) = (step, position, CancelHandle())
-                let found = await withTaskCancellationHandler {
-                    await step(position, cancel)
-                } onCancel: {
-                    cancel.cancel()
+                do {
+                    let found = try await withTaskCancellationHandler {
+                        try await step(position, cancel)
+                    } onCancel: {
+                        cancel.cancel()
+                    }
+                    guard let found else { return nil }
+                    self.position = found.position
+                    if let element = found.element { return element }
+                } catch {
+                    // An app has nothing to catch here, but ought to know.
+                    logFailure(text: "events ended too early, a mistake to be reported: \(error)")
+                    return nil
                 }
-                guard let found else { return nil }
-                self.position = found.position
-                if let element = found.element { return element }
             }
         }
     }
@@ -43,7 +51,7 @@ extension Events {
         Events {
             let reader = session.reader()
             return { position, cancel in
-                guard let next = try? await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
+                guard let next = try await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
                 return (next.seq, pick(next.event))
             }
         }
@@ -57,7 +65,7 @@ extension Events<ClientEvent> {
         return Events {
             let reader = first.take()
             return { position, cancel in
-                guard let next = try? await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
+                guard let next = try await reader.nextAfter(seq: position, cancel: cancel) else { return nil }
                 return (next.seq, next.event)
             }
         }
