@@ -387,6 +387,14 @@ mod tests {
     }
 
     #[test]
+    fn a_step_has_a_unit() {
+        for number in ["5", "0.5"] {
+            assert!(step(number).unwrap_err().contains(&format!("such as {number}s")), "{number}");
+        }
+        assert_eq!(step("5s"), Ok(Duration::from_secs(5)));
+    }
+
+    #[test]
     fn a_report_that_could_not_be_written_is_refused_at_the_start() {
         let with = |file: &str| Options { junit: Some(file.into()), ..Options::for_tests() }.check();
         with("report.xml").unwrap();

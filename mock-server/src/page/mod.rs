@@ -1,5 +1,5 @@
-//! The page at `/`: what happens on the server, to look at and to take a hand in. Three files without a build step,
-//! and `GET /_mock/events`, the journal as it grows.
+//! The page at `/`: what happens on the server, to look at and to take a hand in. A few files without a build
+//! step, and `GET /_mock/events`, the journal as it grows.
 //!
 //! The page shows what strangers sent. It inserts texts as text only, and its Content-Security-Policy lets nothing run
 //! or load that is not one of its files.
@@ -39,12 +39,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The page and its files; what it reads is in the control API.
 pub(crate) fn routes() -> Router<World> {
     let file = |kind: &'static str, text: &'static str| get(async move || (headers(kind), text));
+    let script = |text| file("text/javascript; charset=utf-8", text);
     Router::new()
         .route("/", file("text/html; charset=utf-8", include_str!("index.html")))
         .route("/_mock", get(index))
         .route("/_mock/", get(index))
         .route("/_mock/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
-        .route("/_mock/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
+        .route("/_mock/page.js", script(include_str!("page.js")))
+        .route("/_mock/page-hands.js", script(include_str!("hands.js")))
+        .route("/_mock/page-services.js", script(include_str!("services.js")))
+        .route("/_mock/page-tools.js", script(include_str!("tools.js")))
+        .route("/_mock/page-verdicts.js", script(include_str!("verdicts.js")))
 }
 
 /// The control API for people.

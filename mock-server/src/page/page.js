@@ -1,70 +1,18 @@
-// The page of the mock server. Everything it shows came from strangers: it goes into the document as text only.
+// The page of the mock server: the journal as a sequence chart, connections and topics. Everything it shows came from
+// strangers: it goes into the document as text only.
+import { SERVICES, confirmOcr, emitTo, showRules, showTargets, target } from './page-hands.js';
+import { showServices } from './page-services.js';
+import { $, WORDS, act, ask, clock, copy, draw, fill, hooks, make, options, say } from './page-tools.js';
+import { showReport } from './page-verdicts.js';
 
 const KEEP = 5000; // entries in view, and as many held back by a pause
 const LANES = 10; // more connections share the last lane
 const ROW = 24;
 const BEATS = new Set(['(ping)', '(pong)', 'ping', 'pong']);
-const WORDS = {
-  open: 'open', refused: 'refused', upgraded: 'upgraded', authenticated: 'authenticated', auth_failed: 'token refused', subscribed: 'subscribed', denied: 'denied',
-  unsubscribed: 'unsubscribed', emptied: 'topic empty', ping: 'ping', pong: 'pong', request: 'request', fault: 'fault', close: 'close',
-};
 const CLASSES = {
   in: 'in', out: 'out', ping: 'beat', pong: 'beat', open: 'life', close: 'life', request: 'life', upgraded: 'life', authenticated: 'topic', subscribed: 'topic', unsubscribed: 'topic',
   emptied: 'topic', refused: 'bad', auth_failed: 'bad', denied: 'bad', fault: 'fault',
 };
-const SAMPLES = {
-  charisma: { status: 'complete' },
-  therapybridge: { status: 'processed', progress: 100 },
-  saga: { message: 'hello' },
-  docproc: { status: 'COMPLETED', progress: 100 },
-  devcontext: { stage: 'project_review', completedStages: ['project_review'], progress: 33, dataAvailable: true },
-};
-const EVENTS = { saga: 'export_started', docproc: 'progress', devcontext: 'stage_completed' };
-
-const $ = (id) => document.getElementById(id);
-/** An element; strings among its children become text. */
-function make(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (typeof value === 'function') element.addEventListener(key, value);
-    else if (value !== undefined && value !== false) element.setAttribute(key, value === true ? '' : value);
-  }
-  element.append(...children.filter((child) => child !== undefined));
-  return element;
-}
-function draw(name, attributes, text) {
-  const element = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-// ---- what the server can be asked
-
-async function ask(method, path, body) {
-  const response = await fetch(`/_mock/${path}`, { method, body: body === undefined ? undefined : JSON.stringify(body) });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(answer.error ?? `HTTP ${response.status}`), { status: response.status });
-  return answer;
-}
-let quiet;
-function say(text, bad = false) {
-  clearTimeout(quiet);
-  $('said').textContent = text;
-  $('said').className = bad ? 'on bad' : 'on';
-  quiet = setTimeout(() => ($('said').className = ''), bad ? 9000 : 3500);
-}
-/** Does what a button asks, and says what came of it. */
-async function act(run) {
-  try {
-    const text = await run();
-    if (text) say(text);
-  } catch (error) {
-    say(error.message, true);
-  }
-  refreshSoon(0);
-}
-
 // ---- the journal
 
 let entries = [];
@@ -229,17 +177,12 @@ function render() {
   tell();
 }
 
-const clock = (at) => {
-  const time = new Date(at);
-  const two = (n) => String(n).padStart(2, '0');
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, '0')}`;
-};
 const words = { in: 'client to server', out: 'server to client', life: '' };
 function rowOf(entry, before, step, width) {
   const gap = before ? Date.parse(entry.at) - Date.parse(before.at) : 0;
   const name = entry.type ?? WORDS[entry.what] ?? entry.what;
   const colour = isBeat(entry) ? 'beat' : (CLASSES[entry.what] ?? 'life');
-  const label = [clock(entry.at), entry.service, entry.connection > 0 && `connection ${entry.connection}`, words[way(entry)], name, entry.topic, entry.detail].filter(Boolean).join(', ');
+  const label = [`entry ${entry.seq}`, clock(entry.at), entry.service, entry.connection > 0 && `connection ${entry.connection}`, words[way(entry)], name, entry.topic, entry.detail].filter(Boolean).join(', ');
   const time = clock(entry.at);
   const kind = make('span', { class: 'kind' }, name);
   if (entry.topic) kind.append(' ', make('i', {}, entry.topic));
@@ -249,6 +192,7 @@ function rowOf(entry, before, step, width) {
       class: `row k-${colour}${gap >= 1000 ? ' late' : ''}`, id: `row-${entry.seq}`, role: 'option', 'aria-label': label.slice(0, 300), 'data-seq': entry.seq, 'data-what': entry.what,
       'data-gap': gap >= 1000 ? `${(gap / 1000).toFixed(1)} s` : undefined,
     },
+    make('span', { class: 'seq dim' }, String(entry.seq)),
     make('time', { datetime: entry.at }, narrow.matches ? time.slice(3, 11) : time),
     chartOf(entry, step, width),
     make('span', { class: 'service dim' }, entry.service),
@@ -355,7 +299,7 @@ async function refresh() {
     if (hasReport && (reportedAt !== lastSeq || reportAfter < Date.now() - 10_000) && reportAfter < Date.now() - 1000) {
       reportedAt = lastSeq;
       reportAfter = Date.now();
-      await ask('GET', 'report').then(showReport, (error) => {
+      await ask('GET', 'report').then((report) => showReport(report, prove), (error) => {
         if (error.status === 404) hasReport = false;
         $('verdicts').hidden = true;
       });
@@ -366,34 +310,6 @@ async function refresh() {
   refreshing = false;
 }
 
-/** Fills a list again where something has changed, so that the focus stays where it is. */
-function fill(list, items, key, build) {
-  const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
-  const children = items.map((item) => {
-    const text = JSON.stringify(item);
-    const old = known.get(key(item));
-    if (old?.source === text) return old;
-    const fresh = build(item);
-    fresh.dataset.key = key(item);
-    fresh.source = text;
-    if (old?.contains(document.activeElement)) {
-      const at = [...old.querySelectorAll('button, summary')].indexOf(document.activeElement);
-      queueMicrotask(() => [...fresh.querySelectorAll('button, summary')][at]?.focus());
-    }
-    for (const [i, box] of [...(old?.querySelectorAll('details') ?? [])].entries()) if (box.open) fresh.querySelectorAll('details')[i]?.setAttribute('open', '');
-    return fresh;
-  });
-  if (children.length !== list.children.length || children.some((child, i) => list.children[i] !== child)) list.replaceChildren(...children);
-}
-function options(select, items, first) {
-  const value = select.value;
-  const wanted = [['', first], ...items];
-  if (value && !wanted.some(([key]) => key === value)) wanted.push([value, `#${value} (gone)`]);
-  const same = wanted.length === select.options.length && wanted.every(([key, text], i) => select.options[i].value === key && select.options[i].text === text);
-  if (same) return;
-  select.replaceChildren(...wanted.map(([key, text]) => make('option', { value: key }, text)));
-  select.value = value;
-}
 function showConnections() {
   const shown = connections.slice(0, 200);
   const picked = filter.connection.value;
@@ -410,12 +326,12 @@ function showConnections() {
   $('no-connections').hidden = connections.length > 0;
   const items = shown.map((one) => [String(one.connection), `#${one.connection} ${one.service} ${one.user ?? ''}`.trim()]);
   options(filter.connection, items, 'all');
-  options($('faults').elements.target, items, 'every connection');
+  showTargets(connections, items);
   $('counts').textContent = connections.length === 1 ? '1 connection' : `${connections.length} connections`;
 }
 function pick(connection) {
-  const target = $('faults').elements.target;
-  for (const select of [filter.connection, target]) select.value = connection;
+  filter.connection.value = connection;
+  target(connection);
   sift();
   showConnections();
 }
@@ -454,34 +370,8 @@ function showTopics(topics) {
 function aim({ service, topic }) {
   const on = filter.topic.value !== topic;
   filter.topic.value = on ? topic : '';
-  emit.service.value = service;
-  emit.topic.value = topic;
-  sample();
+  emitTo({ service, topic });
   sift();
-}
-function showRules(rules) {
-  fill($('rules'), rules, (rule) => String(rule.id), (rule) => {
-    const { do: what, ...how } = rule.action;
-    const told = (value) => Object.entries(value ?? {}).filter(([, v]) => v !== null).map(([k, v]) => `${k} ${typeof v === 'string' ? v : JSON.stringify(v)}`).join(', ');
-    const applied = rule.applied ?? 0;
-    return make('li', {}, make('span', {}, `${what}${told(how) ? ` (${told(how)})` : ''}${told(rule.match) ? ` on ${told(rule.match)}` : ''}, ${applied} of ${rule.times ?? '∞'}`),
-      make('button', { type: 'button', 'aria-label': `Remove the fault ${what}`, click: () => act(async () => (await ask('DELETE', `faults/${rule.id}`), 'Removed')) }, '✕'));
-  });
-}
-function showReport({ verdicts }) {
-  $('verdicts').hidden = false;
-  const found = verdicts.reduce((sum, ruling) => sum + ruling.count, 0);
-  $('n-verdicts').textContent = found > 0 ? `${found} found` : 'nothing found';
-  const slim = verdicts.map(({ verdict, count, findings }) => ({ verdict, count, findings: findings.slice(-10).map(({ text, connection, service, proof }) => ({ text, connection, service, proof: proof.map((one) => one.seq) })) }));
-  fill($('rulings'), slim, (ruling) => ruling.verdict, ({ verdict, count, findings }) => {
-    const line = [make('span', { class: count > 0 ? 'found' : 'dim' }, verdict.replaceAll('_', ' ')), make('span', { class: count > 0 ? 'found num' : 'dim' }, count > 0 ? String(count) : '✓')];
-    if (count === 0) return make('li', {}, make('div', { class: 'ruling' }, ...line));
-    const one = ({ text, connection, service, proof }) => [
-      make('p', {}, `${service} #${connection}: ${text}`),
-      make('div', { class: 'proof' }, ...proof.map((seq) => make('button', { type: 'button', title: 'Show this entry in the journal', click: () => prove(seq) }, String(seq)))),
-    ];
-    return make('li', {}, make('details', {}, make('summary', {}, make('span', { class: 'ruling' }, ...line)), ...findings.flatMap(one)));
-  });
 }
 function prove(seq) {
   const entry = entries.find((one) => one.seq === seq);
@@ -494,60 +384,6 @@ function prove(seq) {
   $('chart').focus();
 }
 
-// ---- hands
-
-const faults = $('faults').elements;
-const emit = $('emit').elements;
-const now = (action) => ({ match: { when: 'now' }, action });
-const next = (action) => ({ match: { when: 'out' }, action, times: 1 });
-const FAULTS = {
-  fin: () => now({ do: 'drop', how: 'fin' }),
-  rst: () => now({ do: 'drop', how: 'rst' }),
-  close: () => now({ do: 'drop', how: 'close', code: Number(faults.code.value) }),
-  stall: () => now({ do: 'stall' }),
-  resume: () => now({ do: 'resume' }),
-  expire: () => now({ do: 'expire_token' }),
-  replace: () => now({ do: 'replace' }),
-  malformed: () => next({ do: 'malformed' }),
-  duplicate: () => next({ do: 'duplicate' }),
-  swallow: () => next({ do: 'swallow' }),
-  delay: () => next({ do: 'delay', by: faults.by.value }),
-  refuse: () => ({ match: { when: 'upgrade' }, action: { do: 'refuse', status: Number(faults.status.value) }, times: 1 }),
-};
-function fault(button) {
-  const rule = FAULTS[button.dataset.fault]();
-  if (faults.target.value && rule.match.when !== 'upgrade') rule.match.connection = Number(faults.target.value);
-  return act(async () => {
-    await ask('POST', 'faults', rule);
-    const whom = rule.match.when === 'upgrade' ? 'the next connect' : faults.target.value ? `#${faults.target.value}` : 'every connection';
-    return `${button.textContent}: ${rule.match.when === 'now' ? `done to ${whom}` : `in force for ${whom}, once`}`;
-  });
-}
-function sample() {
-  const service = emit.service.value;
-  const isSample = !emit.data.value || Object.values(SAMPLES).some((one) => JSON.stringify(one, null, 2) === emit.data.value);
-  if (isSample) emit.data.value = JSON.stringify(SAMPLES[service] ?? {}, null, 2);
-  if (!emit.event.value || Object.values(EVENTS).includes(emit.event.value)) emit.event.value = EVENTS[service] ?? '';
-}
-const confirmOcr = (topic) => act(async () => (await ask('POST', 'confirm', { service: 'charisma', topic }), `OCR of ${topic} confirmed`));
-
-$('emit').addEventListener('submit', (event) => {
-  event.preventDefault();
-  act(async () => {
-    let data;
-    try {
-      data = JSON.parse(emit.data.value || 'null');
-    } catch (error) {
-      throw new Error(`The data is not JSON: ${error.message}`);
-    }
-    const { delivered } = await ask('POST', 'emit', { service: emit.service.value, topic: emit.topic.value, event: emit.event.value || undefined, data });
-    return delivered === 1 ? 'Sent to 1 connection' : `Sent to ${delivered} connections`;
-  });
-});
-$('confirm').addEventListener('click', () => (emit.topic.value ? confirmOcr(emit.topic.value) : (say('Write the topic first', true), emit.topic.focus())));
-emit.service.addEventListener('change', sample);
-$('faults').addEventListener('click', (event) => event.target.dataset.fault && fault(event.target));
-$('faults').addEventListener('submit', (event) => event.preventDefault());
 $('filter').addEventListener('submit', (event) => event.preventDefault());
 $('filter').addEventListener('input', () => {
   sift();
@@ -559,11 +395,16 @@ $('clear').addEventListener('click', () => {
   forget();
   open.forEach((lane, connection) => lanes.set(connection, lane));
 });
-$('reset').addEventListener('click', () => act(async () => {
-  await ask('POST', 'reset', {});
-  forget();
-  return 'The server is as at its start; connections stay open';
-}));
+$('reset').addEventListener('click', () => $('sure').showModal());
+$('sure').addEventListener('close', () => {
+  if ($('sure').returnValue !== 'yes') return;
+  $('sure').returnValue = '';
+  act(async () => {
+    await ask('POST', 'reset', {});
+    forget();
+    return 'The server is as at its start; connections stay open';
+  });
+});
 $('latest').addEventListener('click', () => {
   choose(undefined);
   tailing = true;
@@ -574,11 +415,13 @@ $('close-detail').addEventListener('click', () => {
   choose(undefined);
   $('chart').focus();
 });
-$('copy').addEventListener('click', () => act(async () => {
-  if (!navigator.clipboard) throw new Error('This browser lets a page copy over https or from localhost only');
-  await navigator.clipboard.writeText(full);
-  return 'Copied';
-}));
+$('copy').addEventListener('click', () => act(() => copy(full)));
+$('detail').addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  choose(undefined);
+  $('chart').focus();
+});
+$('said').addEventListener('click', () => ($('said').className = ''));
 $('rows').addEventListener('click', (event) => {
   const seq = Number(event.target.closest('.row')?.dataset.seq);
   if (seq) choose(seq === chosen ? undefined : seq);
@@ -612,9 +455,9 @@ document.addEventListener('keydown', (event) => {
 
 // ---- begin
 
-for (const service of Object.keys(SAMPLES)) emit.service.append(make('option', { value: service }, service));
-for (const service of [...Object.keys(SAMPLES), 'echo']) filter.service.append(make('option', { value: service }, service));
-sample();
+for (const service of [...SERVICES, 'echo']) filter.service.append(make('option', { value: service }, service));
+showServices();
+hooks.refresh = () => refreshSoon(0);
 $('address').textContent = location.origin;
 let heardMissed = 0;
 const link = (state, text) => {

@@ -228,8 +228,8 @@ export class Control {
     await this.#post('confirm', { service, topic }, options.signal);
   }
 
-  /** Puts a fault in force, or applies it at once if its `when` is `now`. */
-  fault(rule: Rule, options: CallOptions = {}): Promise<RuleInfo> {
+  /** Puts a fault in force, by its name or as a rule, or applies it at once if its `when` is `now`. */
+  fault(rule: Rule | string, options: CallOptions = {}): Promise<RuleInfo> {
     return this.#post('faults', rule, options.signal);
   }
 
@@ -316,8 +316,9 @@ export class Control {
   }
 
   /** What clients did wrong so far, with the entries that prove it. */
-  report(options: CallOptions = {}): Promise<Report> {
-    return this.#get('report', {}, options.signal);
+  report(options: { service?: Service } & CallOptions = {}): Promise<Report> {
+    const { signal, ...rest } = options;
+    return this.#get('report', rest, signal);
   }
 
   /** Everything as at the start; connections stay open. */

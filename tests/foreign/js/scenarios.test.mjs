@@ -52,10 +52,10 @@ function app(base, service, options) {
   socket.on('disconnect', (reason) => {
     if (reason === 'io server disconnect') socket.connect();
   });
-  socket.on('connect_error', (error) => {
-    const wait = error.context?.getResponseHeader?.('retry-after');
-    if (error.description === 401) socket.disconnect();
-    else if (wait) {
+  socket.on('connect_error', ({ description: status, context }) => {
+    if (status === 401) socket.disconnect();
+    const wait = status === 503 && context.getResponseHeader('retry-after');
+    if (wait) {
       socket.disconnect();
       timer = setTimeout(() => socket.connect(), Number(wait) * 1000);
     }

@@ -60,7 +60,11 @@ test('faults, switches and the clock', async () => {
   await control.set({ 'charisma.replay': 'on' });
   assert.equal((await control.clock({ stopped: true })).stopped, true);
   await control.flow('saga', [{ wait: 1 }]);
+  await assert.rejects(control.confirm('charisma', 't'), (error) => error.status === 404 && /no topic/.test(error.message));
+  await control.own('charisma', 't', 'u1');
   await control.confirm('charisma', 't');
+  assert.equal((await control.fault('http-503')).action.status, 503);
+  assert.equal((await control.services()).length, 5);
   assert.equal(await control.restart({ for: 0 }), 0);
   await control.reset();
 });
