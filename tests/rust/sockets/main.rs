@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod drops;
+mod faults;
 mod hostile;
 mod hosts;
 mod interviews;
