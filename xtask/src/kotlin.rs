@@ -20,7 +20,11 @@ pub(crate) fn check(session: &mut Session) {
     }
 }
 
-/// Writes the documentation; fails if something public has none.
+/// What travels below the packages, and numbers that are none of Kotlin's usual ones: nothing for an app to see.
+const NOISE: &[&str] =
+    &["FfiConverter", "RustBuffer", "Uniffi", "uniffi", "NativeClient", "UByte", "UInt", "ULong"];
+
+/// Writes the documentation; fails if something public has none, or is not for apps.
 fn document(session: &mut Session, folder: &Path) {
     let Some(text) = session.run(maven(folder).args(["--projects", "sdk", "dokka:dokka"])) else { return };
     // What every enum has comes from the compiler.
@@ -29,7 +33,24 @@ fn document(session: &mut Session, folder: &Path) {
     let lines: Vec<_> =
         text.lines().filter(|line| wrong.iter().any(|kind| line.starts_with(kind))).filter(ours).collect();
     let result = if lines.is_empty() { Ok(()) } else { Err(format!("KDoc has gaps:\n{}", lines.join("\n"))) };
-    session.check(result);
+    session.check(result.and_then(|()| readable(&folder.join("steadfast/dokka"))));
+}
+
+/// Fails if a page of the documentation shows what is not for apps.
+fn readable(folder: &Path) -> Result<(), String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if path.is_dir() {
+            readable(&path)?;
+        } else if path.extension().is_some_and(|ending| ending == "html") {
+            let page = std::fs::read_to_string(&path).map_err(wrong)?;
+            if let Some(noise) = NOISE.iter().find(|noise| page.contains(*noise)) {
+                return Err(format!("{} shows {noise}", path.display()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The packages as they are shipped, in `target/kotlin` and in Maven's local repository.
