@@ -103,7 +103,7 @@ pub(crate) fn alone(world: &World, service: Service) -> Router {
 fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Router {
     let nowhere = async move |State(world): State<World>, request: Request| {
         let (method, path) = (request.method(), request.uri().path());
-        let places = places(&world, service);
+        let places = places(&world, service, path);
         let text = format!("{method} {path}: nothing is there; {places}");
         world.console.warn("nowhere", &console::plain(console::short(&text)));
         ApiError::missing(format!(
@@ -146,8 +146,8 @@ async fn in_json(response: Response) -> Response {
     ApiError::new(status, plain(&String::from_utf8_lossy(&text))).into_response()
 }
 
-/// Where the services are, in words.
-fn places(world: &World, alone: Option<Service>) -> String {
+/// Where the services are, in words, for somebody who looked elsewhere.
+fn places(world: &World, alone: Option<Service>, asked: &str) -> String {
     if world.options.echo {
         return "echo mode is at /socket.io/ and /engine.io/".to_owned();
     }
@@ -155,7 +155,12 @@ fn places(world: &World, alone: Option<Service>) -> String {
     own.unwrap_or_else(|| {
         let paths: Vec<_> =
             Service::ALL.iter().map(|service| format!("/{service}{}", service.socket_path())).collect();
-        format!("the services are at {}", paths.join(", "))
+        let path = if asked.contains("socket.io") {
+            " (socket.io-client takes that as its option `path`, not in the URL)"
+        } else {
+            ""
+        };
+        format!("the services are at {}{path}", paths.join(", "))
     })
 }
 

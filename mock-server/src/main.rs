@@ -31,7 +31,7 @@ const FIRST_STEPS: &str = r#"First steps:
       lists what can be broken, each with a rule to paste: as --fault at the start, or at any time by
       curl http://127.0.0.1:8090/_mock/faults -d '{"action":{"do":"refuse","status":503},"times":2}'
   curl http://127.0.0.1:8090/_mock/kick -d '{"user":"u1"}'
-      ends the tokens of user u1: they are refused from now on. So is, ten seconds later, what
+      ends the tokens of user u1: they are refused from now on, with that reason. So is, ten seconds later, what
       `mock-server token --ttl 10s` prints.
   curl http://127.0.0.1:8090/_mock/report
       says what clients did wrong so far, with the frames that prove it; so does the end, by Ctrl-C.
@@ -51,7 +51,8 @@ const EXIT_CODES: &str = "Exit codes: 0 when stopped by Ctrl-C or SIGTERM, 1 whe
 
 const EXIT_CODES_OF_RUN: &str = "It prints each service's URL and a token, waits until your app connects there, does \
                                  to it what the scenario says and prints each check: `ok` or `FAILED`.\n\
-                                 To write a scenario of your own: mock-server scenarios room-forgotten > mine.yaml\n\n\
+                                 To write a scenario of your own: mock-server scenarios room-forgotten > mine.yaml\n\
+                                 Editors complete and check it: mock-server schema > schema.json\n\n\
                                  Exit codes: 0 passed, 1 failed or no client came or it cannot run, 2 for a wrong \
                                  option or a file that cannot be played.";
 

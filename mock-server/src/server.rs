@@ -242,7 +242,11 @@ impl MockServer {
             lines.push(format!("  then  {}", how.follow));
             lines.join("\n")
         };
-        services.iter().map(place).collect()
+        let mut places: Vec<_> = services.iter().map(place).collect();
+        if !places.is_empty() {
+            places.push("($TOKEN, or token, stands for a token that is written above it)".to_owned());
+        }
+        places
     }
 
     /// Writes the ready lines to standard output: where the services are, and how they are tried.

@@ -1,7 +1,8 @@
 //! What parsers say about a text, in words for whoever wrote it.
 
 /// What a parser says, and what is said instead.
-const PLAIN: [(&str, &str); 16] = [
+const PLAIN: [(&str, &str); 17] = [
+    ("expected value", "this is no JSON, in which texts have double quotes"),
     ("invalid u64", "a whole number of at least 0 is expected here"),
     ("invalid u16", "a whole number from 0 to 65535 is expected here"),
     ("expected u64", "expected a whole number of at least 0"),

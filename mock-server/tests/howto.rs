@@ -71,6 +71,7 @@ async fn a_request_to_nowhere_is_told_with_where_the_services_are() {
         line.starts_with("GET /socket.io/: nothing is there; the services are at /charisma/ws, "),
         "{line}"
     );
+    assert!(line.contains("option `path`"), "{line}");
     assert!(line.contains("/saga/socket.io/") && !line.contains("hidden"), "{line}");
     process::signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(1));

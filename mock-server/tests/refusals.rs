@@ -53,6 +53,7 @@ async fn what_cannot_be_read_is_answered_with_what_to_send() {
         ("DELETE /_mock/faults/abc", "", 400, "`abc` is no fault's number"),
         ("DELETE /_mock/faults/7", "", 404, "no fault 7"),
         ("POST /_mock/faults", "\"htttp-503\"", 400, "did you mean `http-503`"),
+        ("POST /_mock/faults", "http-503", 400, "double quotes"),
         ("POST /_mock/faults", "\"tls-expired\"", 400, "--tls expired"),
         ("POST /_mock/faults", r#"{"name":"http-503"}"#, 400, "`name`"),
         ("POST /_mock/confirm", r#"{"topic":"nonexistent"}"#, 404, "there is none yet"),

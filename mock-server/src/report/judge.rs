@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use super::journal::{By, Entry, Happening};
+use super::line::{Line, Thresholds, Topic};
 use super::verdicts::{Connects, Finding, Report, Ruling, Verdict};
 use super::words::{Words, words};
 use crate::howto::follow;
 use crate::service::Service;
-use crate::switches::{self as s, Switches};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Findings kept of each verdict on each service, and told of each verdict, with their proof.
@@ -24,67 +24,6 @@ const MOST_SHOWN: usize = 20;
 const MOST_REMEMBERED: usize = 20_000;
 /// Faults of the wire, after which it is unknown what the client has seen and when.
 const BLINDING: [&str; 4] = ["stall", "trickle", "lag", "inject"];
-
-/// From where on something is wrong.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Thresholds {
-    connects: u64,
-    patience: Duration,
-    pong: Duration,
-}
-
-impl Thresholds {
-    pub(super) fn of(switches: &Switches) -> Self {
-        Self {
-            connects: switches.number(&s::VERDICT_CONNECTS),
-            patience: switches.span(&s::VERDICT_PATIENCE),
-            pong: switches.span(&s::VERDICT_PONG),
-        }
-    }
-}
-
-/// A topic that was asked for on a connection.
-#[derive(Debug)]
-struct Topic {
-    asked: Entry,
-    confirmed: bool,
-}
-
-/// One connection as far as it has been read.
-#[derive(Debug, Default)]
-struct Line {
-    /// Whether everything since its beginning has been read.
-    whole: bool,
-    /// The entry it began with, until it is known whose connect that was.
-    connect: Option<Entry>,
-    open: bool,
-    token: Option<String>,
-    /// Whether the user is known, or need not be.
-    ready: bool,
-    /// Whether the user tells who it is by a message.
-    in_band: bool,
-    topics: BTreeMap<String, Topic>,
-    /// The oldest ping without an answer.
-    ping: Option<Entry>,
-    last_in: Option<Entry>,
-    /// The latest fault.
-    fault: Option<u64>,
-    /// Whether it is unknown what the client has seen.
-    blinded: bool,
-    /// Whether a rule has ended its token and told the client: whoever shows it again is wrong all the same.
-    expired: bool,
-    /// A finding about the latest message, to which the server's answer belongs.
-    finding: Option<(Verdict, usize)>, // of its own service
-    /// Whether its reuse by a second connection has been found.
-    doubled: bool,
-}
-
-impl Line {
-    /// Whether a rule may have brought about what comes after the client's last message.
-    fn is_provoked(&self) -> bool {
-        self.fault > self.last_in.as_ref().map(|entry| entry.seq)
-    }
-}
 
 #[derive(Debug, Default)]
 struct Found {

@@ -9,7 +9,8 @@ use crate::sync::Locked;
 use crate::world::World;
 
 use journal::{Follower, Journal};
-use judge::{Judge, Thresholds};
+use judge::Judge;
+use line::Thresholds;
 use metrics::{Deliveries, Gauges, Tallies};
 use tokio::sync::Semaphore;
 use verdicts::Report;
@@ -17,6 +18,7 @@ use verdicts::Report;
 pub(crate) mod journal;
 mod judge;
 pub(crate) mod junit;
+mod line;
 pub(crate) mod metrics;
 pub(crate) mod verdicts;
 mod words;

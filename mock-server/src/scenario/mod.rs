@@ -7,6 +7,7 @@ pub(crate) mod file;
 pub(crate) mod flow;
 mod layout;
 mod play;
+pub(crate) mod ready;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -17,8 +18,9 @@ use crate::service::Service;
 use crate::sync::Locked;
 use crate::topic::Meaning;
 use crate::world::World;
-use file::{Scenario, default_flows};
+use file::Scenario;
 use flow::Flow;
+use ready::default_flows;
 
 /// Flows that may be given.
 const MOST_FLOWS: usize = 10_000;

@@ -11,6 +11,8 @@ const program = process.env.MOCK_SERVER;
 const FOLLOW = { saga: ['join_project', 'project_1'], docproc: ['subscribe', 'session_1'] };
 /** How long a scenario may wait for the app. */
 const PATIENCE = '60s';
+/** How long a test may take in all. */
+const timeout = 120_000;
 
 /** The scenarios' names with the services that each is for, as the program lists them. */
 function listed() {
@@ -83,9 +85,9 @@ describe('the ready scenarios and socket.io-client', { concurrency: true }, () =
   const scenarios = listed();
   test('ten are listed', () => assert.equal(scenarios.length, 10));
   for (const [name, services] of scenarios) {
-    for (const service of services.filter((service) => service in FOLLOW)) test(`${name} on ${service}`, () => passes(name, service));
+    for (const service of services.filter((service) => service in FOLLOW)) test(`${name} on ${service}`, { timeout }, () => passes(name, service));
   }
   for (const service of Object.keys(FOLLOW)) {
-    test(`accepts-then-drops on ${service}, by WebSocket alone`, () => passes('accepts-then-drops', service, { transports: ['websocket'] }));
+    test(`accepts-then-drops on ${service}, by WebSocket alone`, { timeout }, () => passes('accepts-then-drops', service, { transports: ['websocket'] }));
   }
 });
