@@ -1,4 +1,4 @@
-//! What the server does by itself, as data: scenarios as they are written ([`file`]), the [`flow`]s of topics in them,
+//! What the server does by itself, as data: scenarios as they are written ([`file`](mod@file)), the [`flow`]s of topics in them,
 //! what they [`expect`], and one being [played](play). What topics do unless told otherwise are scenarios' files too,
 //! with flows alone; [`Flows`] holds what stands in their place.
 
