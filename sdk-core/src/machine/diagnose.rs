@@ -105,21 +105,20 @@ impl Machine {
         line(
             &mut text,
             &text![
-                "counted: ",
+                "counted: attempts ",
                 stats.attempts,
-                " attempts, ",
+                ", reconnects ",
                 stats.reconnects,
-                " reconnects, ",
+                ", auth failures ",
                 stats.auth_failures,
-                " auth failures, ",
+                ", unexpected closes ",
                 stats.unexpected_closes,
-                " unexpected closes, ",
+                ", frames in ",
                 stats.frames_in,
-                " frames in, ",
+                ", frames out ",
                 stats.frames_out,
-                " out, ",
-                stats.skipped,
-                " events skipped"
+                ", events skipped ",
+                stats.skipped
             ],
         );
         for hint in &hints {
