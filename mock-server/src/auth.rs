@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::sync::Locked;
 
@@ -27,13 +28,39 @@ pub enum AuthMode {
 }
 
 /// What a token says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Claims {
     sub: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     role: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     exp: Option<f64>,
+    /// Whatever others write here: only a number says something.
+    #[serde(default)]
+    iat: Value,
+}
+
+impl Claims {
+    /// When the token was issued at the latest, in microseconds since 1970. One that knows whole seconds only may have
+    /// been issued at any time of its second.
+    fn issued_by(&self) -> Option<u64> {
+        let seconds = self.iat.as_f64()?;
+        let last = if seconds.fract() == 0.0 { MICROS - 1.0 } else { 0.0 };
+        Some((seconds * MICROS + last).round() as u64)
+    }
+}
+
+/// Microseconds of a second: so finely it is told whether a token was issued before a kick or after it.
+const MICROS: f64 = 1e6;
+
+/// Now, in microseconds since 1970, and never twice the same: tokens differ by it, and of a token and a kick one is
+/// the earlier.
+fn moment() -> u64 {
+    static LAST: Mutex<u64> = Mutex::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+    let mut last = LAST.locked();
+    *last = now.max(*last + 1);
+    *last
 }
 
 /// Who a connection belongs to.
@@ -109,6 +136,14 @@ pub struct IssuedToken {
     pub revoked: bool,
 }
 
+/// From when on a user's tokens are good again.
+struct Kick {
+    sub: String,
+    /// In microseconds since 1970.
+    at: u64,
+    by: String,
+}
+
 /// Issues and judges tokens.
 pub struct Authority {
     mode: AuthMode,
@@ -117,6 +152,8 @@ pub struct Authority {
     verifying: DecodingKey,
     /// Fingerprints and by what they were ended, the oldest first.
     revoked: Mutex<VecDeque<(String, String)>>,
+    /// Users whose tokens were all ended, the oldest first.
+    kicks: Mutex<VecDeque<Kick>>,
     /// The oldest first.
     issued: Mutex<VecDeque<IssuedToken>>,
     /// Users and fingerprints of tokens that were accepted, the oldest first.
@@ -138,13 +175,14 @@ impl Authority {
             signing: EncodingKey::from_secret(secret.as_bytes()),
             verifying: DecodingKey::from_secret(secret.as_bytes()),
             revoked: Mutex::default(),
+            kicks: Mutex::default(),
             issued: Mutex::default(),
             accepted: Mutex::default(),
         }
     }
 
-    /// A new token `{sub, role, exp}` that lives for `ttl`, rounded up to whole seconds. An empty role is left out:
-    /// whoever presents the token then has the default one.
+    /// A new token `{sub, role, iat, exp}` that lives for `ttl`, rounded up to whole seconds. No two are the same: `iat`
+    /// has microseconds. An empty role is left out: whoever presents the token then has the default one.
     pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
         let now = SystemTime::now();
         self.issue_until(sub, role, now.checked_add(ttl).unwrap_or(now + FOREVER))
@@ -158,12 +196,14 @@ impl Authority {
             sub: &'a str,
             #[serde(skip_serializing_if = "str::is_empty")]
             role: &'a str,
+            iat: f64,
             exp: u64,
         }
         let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
         let exp = end.as_secs() + u64::from(end.subsec_nanos() > 0);
-        let token = jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, exp }, &self.signing)
-            .expect("two texts and a number always serialise");
+        let iat = moment() as f64 / MICROS;
+        let token = jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, iat, exp }, &self.signing)
+            .expect("two texts and two numbers always serialise");
         let issued = IssuedToken {
             fingerprint: fingerprint(&token),
             sub: sub.to_owned(),
@@ -173,8 +213,6 @@ impl Authority {
             revoked: false,
         };
         let mut all = self.issued.locked();
-        // Twice the same claims in one second are one token.
-        all.retain(|known| known.fingerprint != issued.fingerprint);
         if all.len() == MOST_ISSUED {
             all.pop_front();
         }
@@ -212,11 +250,19 @@ impl Authority {
                 .map(|claims: Claims| Claims { role: None, ..claims })
                 .map_err(|e| BadToken::new(format!("not a JWT with a sub: {e}")))?,
             AuthMode::Any => {
-                let sub = dangerous::insecure_decode_claims(token)
-                    .map_or_else(|_| format!("user-{fingerprint}"), |claims: Claims| claims.sub);
-                Claims { sub, role: None, exp: None }
+                let stranger = |_| Claims {
+                    sub: format!("user-{fingerprint}"),
+                    role: None,
+                    exp: None,
+                    iat: Value::Null,
+                };
+                let claims = dangerous::insecure_decode_claims(token).unwrap_or_else(stranger);
+                Claims { role: None, exp: None, ..claims }
             }
         };
+        if let Some(by) = self.kicked(&claims) {
+            return Err(BadToken::new(format!("the token was ended by {by}")));
+        }
         let identity = Identity {
             sub: claims.sub,
             role_given: claims.role.is_some(),
@@ -239,8 +285,23 @@ impl Authority {
         Ok(identity)
     }
 
-    /// From now on every token of this user that was issued or accepted is refused; a new one is not.
+    /// What has ended all tokens of the user that were issued up to then, if this is one of them.
+    fn kicked(&self, claims: &Claims) -> Option<String> {
+        let issued = claims.issued_by()?;
+        let kicks = self.kicks.locked();
+        kicks.iter().find(|kick| kick.sub == claims.sub && issued <= kick.at).map(|kick| kick.by.clone())
+    }
+
+    /// From now on every token of this user is refused that was issued before, wherever that was; a new one is not. Of
+    /// tokens that do not say when they were issued, or only in whole seconds, those that were shown here.
     pub(crate) fn revoke_all(&self, sub: &str, by: &str) {
+        let mut kicks = self.kicks.locked();
+        kicks.retain(|kick| kick.sub != sub);
+        if kicks.len() == MOST_REVOKED {
+            kicks.pop_front();
+        }
+        kicks.push_back(Kick { sub: sub.to_owned(), at: moment(), by: by.to_owned() });
+        drop(kicks);
         let issued: Vec<_> =
             self.issued.locked().iter().map(|t| (t.sub.clone(), t.fingerprint.clone())).collect();
         let accepted = self.accepted.locked().clone();
@@ -263,6 +324,7 @@ impl Authority {
     /// Accepts again what was ended by a fault or a kick.
     pub(crate) fn reset(&self) {
         self.revoked.locked().clear();
+        self.kicks.locked().clear();
     }
 
     fn verify(&self, token: &str) -> Result<Claims, BadToken> {
@@ -360,6 +422,52 @@ mod tests {
         assert!(tokens.iter().all(|token| !text.contains(token.as_str())), "{text}");
         (0..=MOST_ISSUED).for_each(|n| drop(authority.issue(&n.to_string(), "", HOUR)));
         assert_eq!(authority.issued().len(), MOST_ISSUED);
+    }
+
+    #[test]
+    fn no_two_tokens_are_the_same() {
+        let authority = Authority::new(AuthMode::Verify, "a", "user");
+        let tokens: std::collections::BTreeSet<_> =
+            (0..1000).map(|_| authority.issue("u1", "patient", HOUR)).collect();
+        assert_eq!(tokens.len(), 1000);
+        assert!(tokens.iter().all(|token| authority.judge(token).is_ok()));
+    }
+
+    #[test]
+    fn a_kick_ends_tokens_that_were_never_shown_and_none_that_comes_later() {
+        let elsewhere = Authority::new(AuthMode::Verify, "a", "user");
+        let here = Authority::new(AuthMode::Verify, "a", "user");
+        // All within one second, mostly.
+        for _ in 0..100 {
+            let (before, other) = (elsewhere.issue("u1", "", HOUR), elsewhere.issue("u2", "", HOUR));
+            here.revoke_all("u1", "a kick");
+            let why = here.judge(&before).unwrap_err();
+            assert_eq!(why.to_string(), "the token was ended by a kick");
+            assert_eq!(why.fingerprint(), Some(fingerprint(&before).as_str()));
+            for good in [elsewhere.issue("u1", "", HOUR), here.issue("u1", "", HOUR), other] {
+                assert!(here.judge(&good).is_ok());
+            }
+        }
+        let before = elsewhere.issue("u1", "", HOUR);
+        here.revoke_all("u1", "a kick");
+        here.reset();
+        assert!(here.judge(&before).is_ok());
+    }
+
+    #[test]
+    fn the_token_of_a_login_that_knows_whole_seconds_only_is_good_in_the_second_of_the_kick() {
+        let here = Authority::new(AuthMode::Decode, "a", "user");
+        let login = |iat: Value| {
+            let claims = serde_json::json!({"sub": "u1", "iat": iat});
+            jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"login")).unwrap()
+        };
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let (old, shown) = (login((second() - 2).into()), login("long ago".into()));
+        assert!(here.judge(&shown).is_ok());
+        here.revoke_all("u1", "a kick");
+        let fresh = login(second().into());
+        assert!(here.judge(&fresh).is_ok());
+        assert!(here.judge(&old).is_err() && here.judge(&shown).is_err());
     }
 
     #[test]

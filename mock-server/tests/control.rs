@@ -9,7 +9,9 @@ use std::time::Duration;
 use common::{Client, End, get, http, post, soon, start, subscribe};
 use serde_json::{Value, json};
 use sio::Sio;
-use steadfast_mock_server::{Control, Filter, Happening, HttpFault, MockServer, Options, Rule, Service};
+use steadfast_mock_server::{
+    AuthMode, Authority, Control, Filter, Happening, HttpFault, MockServer, Options, Rule, Service,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -287,10 +289,16 @@ async fn connections_and_users_are_sent_away() {
     )
     .await;
     let unused = format!("{}?token={}", server.socket_url(C, ""), server.token_for(C, "u3"));
+    // Made by `mock-server token`: this server has never seen it.
+    let elsewhere = Authority::new(AuthMode::Verify, &Options::for_tests().jwt_secret, "user");
+    let url = |token: &str| format!("{}?token={token}", server.socket_url(C, ""));
+    let unseen = url(&elsewhere.issue("u3", "", Duration::from_secs(3600)));
     assert_eq!(post(&server, "/_mock/kick", json!({"user": "u3"})).await, (200, json!({"connections": 0})));
     assert_eq!(Client::try_open(&unused, &[]).await.err().unwrap().0, 401);
-    let other = server.authority().issue("u3", "user", Duration::from_secs(7200));
-    assert!(Client::try_open(&format!("{}?token={other}", server.socket_url(C, "")), &[]).await.is_ok());
+    assert_eq!(Client::try_open(&unseen, &[]).await.err().unwrap().0, 401);
+    for fresh in [server.token("u3"), elsewhere.issue("u3", "", Duration::from_secs(3600))] {
+        assert!(Client::try_open(&url(&fresh), &[]).await.is_ok());
+    }
 
     let mut saga = Sio::of(&server, Service::Saga, "u1").await;
     let ask = json!({"service": "saga", "for": "1h"});

@@ -119,7 +119,7 @@ pub(super) struct Kick {
 }
 
 /// The user's tokens end now and for good: the service says so in its own way on open connections, and none of those
-/// that were issued or shown before lets in again. Of a single service, those of its open connections.
+/// that were issued before, here or elsewhere, lets in again. Of a single service, those of its open connections.
 pub(super) async fn kick(State(world): State<World>, bytes: Bytes) -> Result<Json<Done>, ApiError> {
     let Kick { user, service } = body(&bytes)?;
     if service.is_none() {
