@@ -1,5 +1,7 @@
 //! What parsers say about a text, in words for whoever wrote it.
 
+use std::time::Duration;
+
 /// What a parser says, and what is said instead.
 const PLAIN: [(&str, &str); 17] = [
     ("expected value", "this is no JSON, in which texts have double quotes"),
@@ -49,14 +51,33 @@ fn distance(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-/// The same in plain words.
+/// A time for people: in milliseconds below a second.
+pub(crate) fn lasted(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ ..1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+/// What a parser says, in plain words.
 pub(crate) fn plain(text: &str) -> String {
     PLAIN.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use std::time::Duration;
+
+    use super::{lasted, nearest};
+
+    #[test]
+    fn a_time_below_a_second_is_told_in_milliseconds() {
+        let of = |millis| lasted(Duration::from_millis(millis));
+        assert_eq!(
+            [of(0), of(42), of(999), of(1000), of(1540)],
+            ["0 ms", "42 ms", "999 ms", "1.0 s", "1.5 s"]
+        );
+    }
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {

@@ -9,9 +9,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
 /// A folder of this test's own.
 fn folder(test: &str) -> PathBuf {
@@ -262,6 +263,87 @@ async fn clients_of_services_that_a_scenario_is_not_for_are_told_of_and_left_out
     assert!(!text.contains("charisma"), "it is said once: {text}");
 }
 
+#[tokio::test]
+async fn clients_of_another_service_alone_are_the_reason_that_is_given() {
+    let (file, reports) = files(&folder("others"), SCENARIO);
+    let [junit, json] = reports.each_ref().map(|report| report.to_str().unwrap());
+    let words = [file.to_str().unwrap(), "--junit", junit, "--json", json, "--timeout", "2s"];
+    let (child, lines, url) = waiting(&words);
+    let other = url.split_once("/therapybridge").unwrap().0;
+    let stranger = connect_async(format!("{other}/charisma/ws")).await.unwrap();
+    let (code, text, xml, report) = ended(child, lines, &reports).await;
+    drop(stranger);
+    assert_eq!(code, 1, "{text}");
+    let why = report["cases"][0]["failure"]["message"].as_str().unwrap();
+    assert!(
+        why.contains("clients came to charisma alone") && why.contains("is for therapybridge"),
+        "{report}"
+    );
+    assert!(!why.contains("its port") && text.contains(why) && xml.contains(why), "{text}{xml}");
+    assert!(
+        report["time"].as_f64().unwrap() >= 2.0 && text.contains("checks failed, 3 not decided, in 2."),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_where_something_else_was_expected() {
+    let folder = folder("bogus");
+    let reports = [folder.join("junit.xml"), folder.join("report.json")];
+    let [junit, json] = reports.each_ref().map(|report| report.to_str().unwrap());
+    let words = ["room-forgotten", "--junit", junit, "--json", json, "--limit", "3s"];
+    let (child, lines, url) = waiting(&words);
+    let base = url.split_once("/therapybridge").unwrap().0;
+    for _ in 0..2 {
+        let saga = format!("{base}/saga/socket.io/?EIO=4&transport=websocket");
+        let (mut client, _) = connect_async(saga).await.unwrap();
+        client.next().await.unwrap().unwrap();
+        client.send(Message::text(r#"40{"token":"bogus"}"#)).await.unwrap();
+        let refusal = client.next().await.unwrap().unwrap();
+        assert!(refusal.to_text().unwrap().contains("AUTH_FAILED"), "{refusal}");
+    }
+    let (code, text, xml, report) = ended(child, lines, &reports).await;
+    assert_eq!(code, 1, "{text}");
+    let results = results(&report);
+    for name in [
+        "the client comes back",
+        "the topic is followed over the new connection",
+        "the scenario is played to its end",
+    ] {
+        assert_eq!(results[name], "failed", "{name}: nothing was lost that it could come back from: {text}");
+    }
+    for case in report["cases"].as_array().unwrap().iter().filter(|case| case["failure"].is_object()) {
+        let why = case["failure"]["message"].as_str().unwrap();
+        assert!(why.contains("instead came auth_failed: the token was not accepted ("), "{why}");
+        assert!(why.ends_with(", 2 times") && !why.contains("; refused"), "each refusal is told once: {why}");
+        let line = format!("FAILED  {}: {why}\n", case["name"].as_str().unwrap());
+        assert_eq!(text.matches(&line).count(), 1, "{line}{text}");
+    }
+    assert!(xml.contains("instead came auth_failed"), "{xml}");
+}
+
+#[tokio::test]
+async fn what_came_too_early_is_told_in_words_with_its_time_and_once() {
+    let (child, mut lines, url) = waiting(&["told-to-wait"]);
+    connect_async(url.as_str()).await.unwrap_err();
+    let client = connect_async(url.as_str()).await.unwrap();
+    let text = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        lines.read_to_string(&mut text).unwrap();
+        text
+    })
+    .await
+    .unwrap();
+    drop((client, child.wait_with_output().unwrap()));
+    let told: Vec<_> =
+        text.lines().filter(|line| line.contains("it came back before the 3 s were over")).collect();
+    let [told] = told[..] else { panic!("it is told once: {text}") };
+    assert!(told.starts_with("FAILED  the client waits as it was told: "), "{text}");
+    let (_, late) = told.split_once("`open` came once, ").unwrap();
+    assert!(late.ends_with(" ms after `refused`; expected not at all within 2.9 s"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("    ")).count(), 1, "its proof: {text}");
+}
+
 #[test]
 fn no_client_in_time_is_a_failure_that_says_so() {
     let output = run(&["told-to-wait", "--port", "0", "--timeout", "100ms"]).output().unwrap();
@@ -282,7 +364,7 @@ fn a_bad_file_or_name_is_named_with_the_place_and_what_to_change() {
     let output = run(&["token-expire"]).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("token-expires"), "{text}");
+    assert!(text.contains("did you mean token-expires?"), "{text}");
 }
 
 /// What the program writes to standard output and standard error.

@@ -12,6 +12,7 @@ use super::verdicts::{Connects, Finding, Report, Ruling, Verdict};
 use super::words::{Words, words};
 use crate::howto::follow;
 use crate::service::Service;
+use crate::wording::lasted;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Findings kept of each verdict on each service, and told of each verdict, with their proof.
@@ -253,7 +254,7 @@ impl Judge {
                 let spoilt = line.fault > Some(asked.seq) || line.blinded;
                 if age < thresholds.patience || (*confirmed && !spoilt) {
                     let asked = asked.clone();
-                    let text = format!("{id} was subscribed again after {:.1} s", age.as_secs_f64());
+                    let text = format!("{id} was subscribed again after {}", lasted(age));
                     self.find(Verdict::DuplicateSubscribe, entry, &text, &[&asked, entry]);
                     return;
                 }
@@ -353,8 +354,7 @@ impl Judge {
     /// Whether a ping has waited for its answer too long by now.
     fn overdue(&mut self, line: &mut Line, entry: &Entry, thresholds: &Thresholds) {
         if let Some(ping) = line.ping.take_if(|ping| passed(ping.at, entry.at) >= thresholds.pong) {
-            let waited = passed(ping.at, entry.at).as_secs_f64();
-            let text = format!("no answer to a ping within {waited:.1} s");
+            let text = format!("no answer to a ping within {}", lasted(passed(ping.at, entry.at)));
             self.find(Verdict::UnansweredPing, entry, &text, &[&ping, entry]);
         }
     }
@@ -453,7 +453,7 @@ impl Judge {
         let late = |line: &mut Line| line.ping.take_if(|ping| passed(ping.at, now) >= thresholds.pong);
         let late: Vec<_> = self.lines.values_mut().filter_map(late).collect();
         for ping in late {
-            let text = format!("no answer to a ping within {:.1} s", passed(ping.at, now).as_secs_f64());
+            let text = format!("no answer to a ping within {}", lasted(passed(ping.at, now)));
             self.find(Verdict::UnansweredPing, &ping, &text, &[&ping]);
         }
         let ruling = |verdict| {

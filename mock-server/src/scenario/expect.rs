@@ -11,6 +11,7 @@ use crate::faults::span;
 use crate::report::journal::{By, Entry, Happening};
 use crate::report::verdicts::times;
 use crate::service::Service;
+use crate::wording::lasted;
 
 /// The entries kept as a proof of one expectation.
 const MOST_PROOF: usize = 20;
@@ -43,6 +44,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// Whether they are of this kind.
+    pub(super) fn is_of(&self, what: Happening) -> bool {
+        self.what == what
+    }
+
     /// Whether an entry of the journal is one of them.
     pub(crate) fn fit(&self, entry: &Entry) -> bool {
         fn same<T: PartialEq>(wanted: Option<&T>, has: Option<&T>) -> bool {
@@ -103,6 +109,8 @@ pub(crate) enum Each {
 struct Written {
     /// What a well-behaved client does, in a few words; the report shows it.
     that: String,
+    /// What it means if it is not met, in a few words; the report shows it before the numbers.
+    why: Option<String>,
     /// The facts that are counted.
     of: Option<Facts>,
     /// So many must come.
@@ -130,6 +138,7 @@ struct Written {
 #[schemars(with = "Written")]
 pub(crate) struct Expectation {
     pub(crate) that: String,
+    why: Option<String>,
     kind: Kind,
     after: Option<Facts>,
     within: Option<Duration>,
@@ -145,7 +154,7 @@ impl TryFrom<Written> for Expectation {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { that, of, at_least, at_most, each, after, within, order } = written;
+        let Written { that, why: meaning, of, at_least, at_most, each, after, within, order } = written;
         let counts = at_least.is_some() || at_most.is_some();
         let why = match (&of, order.len()) {
             (None, 0) => "it expects nothing: write `of` with `at_least` or `at_most`, or `order`",
@@ -163,16 +172,29 @@ impl TryFrom<Written> for Expectation {
             (Some(_), 0) if at_most.is_some_and(|most| most < at_least.unwrap_or(0)) => {
                 "`at_most` is less than `at_least`"
             }
+            _ if meaning.as_ref().is_some_and(|why| why.trim().is_empty()) => {
+                "`why` is empty: say what it means if this is not met, or leave it out"
+            }
             _ if that.trim().is_empty() => "`that` is empty: say what a well-behaved client does",
             _ => {
                 let kind = match of {
                     Some(of) => Kind::Count { of, at_least: at_least.unwrap_or(0), at_most, each },
                     None => Kind::Order(order),
                 };
-                return Ok(Self { that, kind, after, within });
+                return Ok(Self { that, why: meaning, kind, after, within });
             }
         };
         Err(why.to_owned())
+    }
+}
+
+impl Expectation {
+    /// Whether it is about something that happens.
+    pub(super) fn is_about(&self, what: Happening) -> bool {
+        match &self.kind {
+            Kind::Count { of, .. } => of.what == what,
+            Kind::Order(facts) => facts.iter().any(|facts| facts.what == what),
+        }
     }
 }
 
@@ -181,6 +203,8 @@ impl TryFrom<Written> for Expectation {
 pub(crate) struct Miss {
     /// One sentence.
     pub(crate) why: String,
+    /// Whether something did not come.
+    pub(crate) lacks: bool,
     /// The facts that were counted, oldest first.
     pub(crate) proof: Vec<String>,
 }
@@ -237,12 +261,9 @@ impl<'a> Watch<'a> {
                 let count = *count;
                 self.prove(entry);
                 if at_most.is_some_and(|most| count > most) {
-                    let most = at_most.unwrap_or_default();
                     let where_ = if group.is_empty() { String::new() } else { format!(" for {group}") };
-                    self.miss(
-                        entry.at,
-                        format!("`{of}` came {}{where_}, at most {most} expected", times(count)),
-                    );
+                    let why = format!("`{of}` came {}{where_}{}", times(count), self.too_many(entry.at));
+                    self.miss(entry.at, false, why);
                 } else if at_most.is_none() && count >= *at_least {
                     self.decided = Some((entry.at, Ok(())));
                 }
@@ -254,7 +275,7 @@ impl<'a> Watch<'a> {
                 self.prove(entry);
                 if early > 0 {
                     let (came, before) = (&facts[self.come + early], &facts[self.come]);
-                    self.miss(entry.at, format!("`{came}` came before `{before}`"));
+                    self.miss(entry.at, false, format!("`{came}` came before `{before}`"));
                 } else {
                     self.come += 1;
                     if self.come == facts.len() {
@@ -299,32 +320,52 @@ impl<'a> Watch<'a> {
             return;
         }
         let never = match &self.expected.after {
-            Some(after) if self.from.is_none() => format!(": `{after}` did not come"),
-            _ => self
-                .expected
-                .within
-                .map_or_else(String::new, |within| format!(" within {}", humantime::format_duration(within))),
+            Some(after) if self.from.is_none() => format!(" after `{after}`, which did not come either"),
+            _ => {
+                self.expected.within.map_or_else(String::new, |within| format!(" within {}", lasted(within)))
+            }
         };
         match &self.expected.kind {
             Kind::Count { of, at_least, .. } => {
                 let count = self.counts.values().sum::<u64>();
                 if count < *at_least {
-                    self.miss(
-                        at,
-                        format!("`{of}` came {}, at least {at_least} expected{never}", times(count)),
-                    );
+                    let came =
+                        if count == 0 { "did not come".to_owned() } else { format!("came {}", times(count)) };
+                    let least = if *at_least == 1 {
+                        String::new()
+                    } else {
+                        format!(", at least {at_least} expected")
+                    };
+                    self.miss(at, true, format!("`{of}` {came}{least}{never}"));
                 } else {
                     self.decided = Some((at, Ok(())));
                 }
             }
             Kind::Order(facts) => {
-                self.miss(at, format!("`{}` did not come{never}", facts[self.come]));
+                self.miss(at, true, format!("`{}` did not come{never}", facts[self.come]));
             }
         }
     }
 
-    fn miss(&mut self, at: SystemTime, why: String) {
-        self.decided = Some((at, Err(Miss { why, proof: std::mem::take(&mut self.proof) })));
+    /// How late something came that came too often, and how often it might have.
+    fn too_many(&self, at: SystemTime) -> String {
+        let Kind::Count { at_most: Some(most), .. } = self.expected.kind else { return String::new() };
+        let began = self.expected.after.as_ref().zip(self.from);
+        let late = began.map_or_else(String::new, |(after, from)| {
+            format!(", {} after `{after}`", lasted(at.duration_since(from).unwrap_or_default()))
+        });
+        let most = if most == 0 { "not at all".to_owned() } else { format!("at most {}", times(most)) };
+        let within =
+            self.expected.within.map_or_else(String::new, |within| format!(" within {}", lasted(within)));
+        format!("{late}; expected {most}{within}")
+    }
+
+    fn miss(&mut self, at: SystemTime, lacks: bool, numbers: String) {
+        let why = match &self.expected.why {
+            Some(why) => format!("{why}: {numbers}"),
+            None => numbers,
+        };
+        self.decided = Some((at, Err(Miss { why, lacks, proof: std::mem::take(&mut self.proof) })));
     }
 
     fn prove(&mut self, entry: &Entry) {
@@ -402,10 +443,10 @@ mod tests {
         };
         assert_eq!(with(json!({"at_least": 3})), Some(Ok(())));
         assert_eq!(with(json!({"at_least": 4})), None);
-        assert!(with(json!({"at_least": 4, "within": "2s"})).unwrap().unwrap_err().contains("within 2s"));
+        assert!(with(json!({"at_least": 4, "within": "2s"})).unwrap().unwrap_err().contains("within 2.0 s"));
         assert_eq!(with(json!({"at_most": 3})), None);
         assert_eq!(with(json!({"at_most": 3, "within": "2s"})), Some(Ok(())));
-        assert!(with(json!({"at_most": 2})).unwrap().unwrap_err().contains("at most 2"));
+        assert!(with(json!({"at_most": 2})).unwrap().unwrap_err().contains("at most 2 times"));
         let each = with(json!({"at_most": 1, "each": ["connection"]})).unwrap().unwrap_err();
         assert!(each.contains("connection 2"), "{each}");
         assert_eq!(with(json!({"at_most": 2, "each": ["connection"]})), None);

@@ -21,7 +21,7 @@ use crate::options::Options;
 use crate::report::verdicts::Verdict;
 use crate::service::Service;
 use crate::switches::Switches;
-use crate::wording::plain;
+use crate::wording::{nearest, plain};
 
 /// Larger files are no scenarios.
 const MOST_BYTES: usize = 1 << 20;
@@ -278,8 +278,9 @@ impl Scenario {
             // The place stands in front.
             let text = text.split(" at line ").next().unwrap_or(&text);
             let (at, text) = layout::hint(yaml, at, text).unwrap_or_else(|| (at, plain(text)));
-            // What the file as a whole lacks is in no line.
-            let at = at.filter(|(_, column)| *column > 1 || !text.starts_with("missing field"));
+            // What the file as a whole lacks belongs to its beginning.
+            let whole = text.starts_with("missing field") && at.is_none_or(|(_, column)| column == 1);
+            let at = if whole { Some((1, 1)) } else { at };
             ScenarioError { at, text }
         })
     }
@@ -294,7 +295,12 @@ impl Scenario {
                 return format!("{name}: this file is no text in UTF-8; a scenario is written in YAML");
             }
             let names: Vec<_> = compiled_in().map(|(name, _)| *name).collect();
-            format!("{name}: {error}; write the path of a scenario's file, or one of {}", names.join(", "))
+            let near = nearest(name, names.iter().copied())
+                .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            format!(
+                "{name}: {error}{near}; write the path of a scenario's file, or one of {}",
+                names.join(", ")
+            )
         })?;
         Self::read(&text).map_err(|error| match error.at {
             Some((line, column)) => format!("{name}:{line}:{column}: {}", error.text),
@@ -434,6 +440,12 @@ settle: 1s
             ("faults:\n  - action: { do: refuse, status: 200 }\n", "300", 7),
             ("faults:\n  - action: { do: drop }\n    match: { when: now }\n", "`play`", 7),
             ("flows:\n  - flow:\n    - wait: 1\n    - jump\n", "jump", 9),
+            ("flows:\n  - flow:\n    - wait: 1s\n", "a number of steps, such as 2", 8),
+            (
+                "flows:\n  - flow:\n    - await: { what: x, at_most: soon }\n",
+                "a number of steps, such as 2",
+                8,
+            ),
             ("flows:\n  - flow:\n    - only: { switch: saga.nothing=1, steps: [] }\n", "saga.nothing", 8),
             ("play:\n  - wait_for: { what: opened }\n", "opened", 7),
             ("play:\n  - wait: { a: 1 }\n", "400ms", 7),
@@ -456,7 +468,7 @@ settle: 1s
             assert!(error.text.contains(word), "{error}");
         }
         let lacks = Scenario::read("# first\n\nservices: [saga]\n").unwrap_err();
-        assert_eq!(lacks.at, None, "what is not there is in no line");
+        assert_eq!(lacks.at, Some((1, 1)), "what the file lacks belongs to its beginning");
         Scenario::read(SMALL).unwrap();
     }
 

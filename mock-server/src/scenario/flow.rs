@@ -1,9 +1,11 @@
 //! Flows as they are written, and their translation into what the hub plays.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::connection::Frame;
@@ -33,7 +35,11 @@ pub(crate) struct Flow(Vec<Step>);
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Step {
     /// So many steps pass (`--step`); parts of a step are fine.
-    Wait(f32),
+    Wait(
+        #[serde(deserialize_with = "count")]
+        #[schemars(with = "f32")]
+        f32,
+    ),
     /// A message goes to all subscribers.
     Emit {
         /// Its type or event name.
@@ -47,7 +53,8 @@ pub(crate) enum Step {
         /// Its name, for example what `POST /_mock/confirm` gives.
         what: String,
         /// The most steps to wait.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "perhaps_count")]
+        #[schemars(with = "Option<f32>")]
         at_most: Option<f32>,
     },
     /// Closes all subscribers' connections with 1011, once per topic.
@@ -65,6 +72,37 @@ pub(crate) enum Step {
         /// What happens on them.
         steps: Vec<Step>,
     },
+}
+
+/// A number of steps. A time instead, as elsewhere in a scenario, is told of.
+fn count<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    struct Reader;
+    impl Visitor<'_> for Reader {
+        type Value = f32;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of steps, such as 2 (how long a step is says `step`)")
+        }
+
+        fn visit_f64<E>(self, steps: f64) -> Result<f32, E> {
+            Ok(steps as f32)
+        }
+
+        fn visit_u64<E>(self, steps: u64) -> Result<f32, E> {
+            Ok(steps as f32)
+        }
+
+        fn visit_i64<E>(self, steps: i64) -> Result<f32, E> {
+            Ok(steps as f32)
+        }
+    }
+    from.deserialize_any(Reader)
+}
+
+fn perhaps_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f32>, D::Error> {
+    #[derive(Deserialize)]
+    struct Count(#[serde(deserialize_with = "count")] f32);
+    Ok(Option::<Count>::deserialize(from)?.map(|Count(steps)| steps))
 }
 
 impl Flow {

@@ -5,6 +5,7 @@
 mod expect;
 pub(crate) mod file;
 pub(crate) mod flow;
+mod instead;
 mod layout;
 mod play;
 pub(crate) mod ready;

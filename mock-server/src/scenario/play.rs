@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::expect::Watch;
 use super::file::{Act, Scenario};
+use super::instead::Instead;
 use crate::faults::rule::RuleInfo;
 use crate::report::journal::{Entry, Happening};
 use crate::report::junit::{Case, Failure, Suite};
@@ -21,6 +22,8 @@ const PLAYED: &str = "the scenario is played to its end";
 const MISSED: &str = "the run ended at the first miss, before this was decided";
 const BROKEN: &str = "the run broke off before this was decided";
 const INTERRUPTED: &str = "the run was interrupted before this was decided";
+/// In place of a reason: it depends on who else came.
+const TOO_LATE: &str = "no client came";
 const NOBODY: &str = "no client came, so that this was not decided";
 
 impl MockServer {
@@ -44,6 +47,7 @@ impl MockServer {
             return Suite { name: name.to_owned(), cases: vec![failed(PLAYED, why)], ..Suite::default() };
         };
         let mut strangers = Strangers { scenario, told: BTreeSet::new() };
+        let began = Instant::now();
         let came = async {
             // A login or a look at REST is no client of the realtime service yet.
             loop {
@@ -55,17 +59,15 @@ impl MockServer {
             }
         };
         let came = tokio::select! {
-            came = tokio::time::timeout(patience, came) => came.map_err(|_| {
-                let patience = humantime::format_duration(patience);
-                format!("no client came within {patience}: look at its URL and its port, or wait longer (--timeout)")
-            }),
-            () = &mut stop => Err("interrupted before a client came".to_owned()),
+            came = tokio::time::timeout(patience, came) => came.map_err(|_| TOO_LATE),
+            () = &mut stop => Err("interrupted before a client came"),
         };
         let mut entries = match came {
             Ok(entries) => entries,
             Err(why) => {
+                let why = if why == TOO_LATE { strangers.instead(patience) } else { why.to_owned() };
                 tell(&format!("FAILED  {CAME}: {why}"));
-                return alone(name, scenario, CAME, why);
+                return Suite { time: began.elapsed(), ..alone(name, scenario, CAME, why) };
             }
         };
         let first = entries[0].at;
@@ -76,6 +78,7 @@ impl MockServer {
             scenario,
             first,
             watches,
+            instead: Instead::default(),
             next: 0,
             until: None,
             broken: None,
@@ -134,13 +137,35 @@ struct Strangers<'a> {
 }
 
 impl Strangers<'_> {
+    /// Why nobody came in time whom the scenario is for.
+    fn instead(&self, patience: Duration) -> String {
+        let patience = humantime::format_duration(patience);
+        if self.told.is_empty() {
+            return format!(
+                "no client came within {patience}: look at its URL and its port, or wait longer (--timeout)"
+            );
+        }
+        let came: Vec<_> = self.told.iter().map(|service| service.slug()).collect();
+        let came = came.join(" and ");
+        format!(
+            "within {patience} clients came to {came} alone, and this scenario is for {}: connect to one of these, or \
+             play a scenario that is for {came} (mock-server scenarios lists them)",
+            self.services()
+        )
+    }
+
+    /// Whom the scenario is for.
+    fn services(&self) -> String {
+        let services: Vec<_> = self.scenario.services.iter().map(|service| service.slug()).collect();
+        services.join(", ")
+    }
+
     /// The entries without theirs; of each service it is said once that somebody came.
     fn leave_out(&mut self, mut entries: Vec<Entry>, tell: &mut impl FnMut(&str)) -> Vec<Entry> {
         entries.retain(|entry| {
             let concerned = self.scenario.concerns(entry.service);
             if !concerned && entry.what != Happening::Request && self.told.insert(entry.service) {
-                let services: Vec<_> = self.scenario.services.iter().map(|service| service.slug()).collect();
-                let services = services.join(", ");
+                let services = self.services();
                 tell(&format!("a client came to {}; this scenario is for {services}", entry.service));
             }
             concerned
@@ -155,6 +180,8 @@ struct Run<'a, T> {
     scenario: &'a Scenario,
     first: SystemTime,
     watches: Vec<Watch<'a>>,
+    /// Who was refused.
+    instead: Instead,
     /// The act that is next.
     next: usize,
     /// Until when an act waits.
@@ -172,6 +199,7 @@ impl<T: FnMut(&str)> Run<'_, T> {
     /// An entry of the journal.
     fn see(&mut self, entry: &Entry) {
         self.act(entry.at);
+        self.instead.see(entry);
         for place in 0..self.watches.len() {
             let before = self.watches[place].decided.is_some();
             self.watches[place].see(entry);
@@ -233,14 +261,15 @@ impl<T: FnMut(&str)> Run<'_, T> {
 
     /// Tells what became of an expectation, once.
     fn news(&mut self, place: usize, before: bool) {
-        let watch = &self.watches[place];
-        match &watch.decided {
-            Some((_, how)) if !before => {
-                let that = &watch.expected.that;
-                match how {
-                    Ok(()) => (self.tell)(&format!("ok      {that}")),
-                    Err(miss) => (self.tell)(&format!("FAILED  {that}: {}", miss.why)),
+        let Watch { decided, expected, .. } = &mut self.watches[place];
+        match decided {
+            Some((_, Ok(()))) if !before => (self.tell)(&format!("ok      {}", expected.that)),
+            Some((_, Err(miss))) if !before => {
+                if miss.lacks {
+                    miss.why.push_str(&self.instead.told(|what| expected.is_about(what)));
                 }
+                (self.tell)(&format!("FAILED  {}: {}", expected.that, miss.why));
+                miss.proof.iter().for_each(|line| (self.tell)(&format!("    {line}")));
             }
             _ => {}
         }
@@ -296,7 +325,10 @@ impl<T: FnMut(&str)> Run<'_, T> {
     /// Whether all acts came to their turn.
     fn played(&mut self, why_open: Option<&str>) -> Case {
         let left = self.scenario.play.get(self.next).map(|act| match act {
-            Act::WaitFor(facts) => format!("act {} of `play`: `{facts}` did not come", self.next + 1),
+            Act::WaitFor(facts) => {
+                let instead = self.instead.told(|what| facts.is_of(what));
+                format!("act {} of `play` waited for `{facts}`, which did not come{instead}", self.next + 1)
+            }
             _ => format!("act {} of `play` was not reached in time", self.next + 1),
         });
         let interrupted = self.interrupted.then(|| "interrupted".to_owned());
@@ -327,6 +359,7 @@ impl<T: FnMut(&str)> Run<'_, T> {
             match (&case.failure, why_open) {
                 (Some(failure), _) => {
                     (self.tell)(&format!("FAILED  {}: {}", case.name, failure.message));
+                    failure.detail.lines().for_each(|line| (self.tell)(&format!("    {line}")));
                 }
                 (None, None) => (self.tell)(&format!("ok      {}: not found", case.name)),
                 (None, Some(why)) => {
