@@ -323,6 +323,32 @@ async fn a_refused_token_is_told_where_something_else_was_expected() {
 }
 
 #[tokio::test]
+async fn token_refused_refuses_on_socket_io_as_the_services_do_in_answer_to_connect() {
+    for (service, times, code) in [("saga", 1, 0), ("docproc", 2, 0), ("saga", 3, 1)] {
+        let (child, mut lines, url) = waiting(&["token-refused"]);
+        let url = url.split_once("/therapybridge").unwrap().0.to_owned();
+        for _ in 0..times {
+            let url = format!("{url}/{service}/socket.io/?EIO=4&transport=websocket");
+            let (mut client, _) = connect_async(url).await.unwrap();
+            client.next().await.unwrap().unwrap();
+            client.send(Message::text(r#"40{"token":"any"}"#)).await.unwrap();
+            let refusal = client.next().await.unwrap().unwrap().into_text().unwrap();
+            let refusal: Value = serde_json::from_str(refusal.strip_prefix("44").unwrap()).unwrap();
+            assert_eq!(refusal["data"]["code"], "AUTH_FAILED", "{refusal}");
+        }
+        let (status, text) = tokio::task::spawn_blocking(move || {
+            let mut text = String::new();
+            lines.read_to_string(&mut text).unwrap();
+            (child.wait_with_output().unwrap().status, text)
+        })
+        .await
+        .unwrap();
+        assert_eq!(status.code(), Some(code), "{service}, {times} times: {text}");
+        assert_eq!(text.contains("it asked again although"), code == 1, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_came_too_early_is_told_in_words_with_its_time_and_once() {
     let (child, mut lines, url) = waiting(&["told-to-wait"]);
     connect_async(url.as_str()).await.unwrap_err();
