@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::service::Service;
+use crate::switches::{self as s, Switches};
 
 /// How a service is tried by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,17 +23,28 @@ pub struct HowTo {
     pub open: String,
     /// What follows a topic then: a message to send, or what to do with the socket.
     pub follow: String,
+    /// What a tester would else be surprised by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Said of a service that lets in whoever comes, so that nobody looks there for a token's end.
+pub(crate) fn believes_anyone(service: Service, switches: &Switches) -> Option<&'static str> {
+    (service == Service::DocProc && switches.is(&s::DOCPROC_AUTH, "off")).then_some(
+        r#"docproc believes anyone; `--set docproc.auth=on`, or POST /_mock/switches {"docproc.auth":"on"}, makes it look at tokens"#,
+    )
 }
 
 impl HowTo {
-    /// At this base URL, `http://127.0.0.1:8090`.
-    pub(crate) fn new(service: Service, base: &str) -> Self {
+    /// At this base URL, `http://127.0.0.1:8090`, as the switches stand.
+    pub(crate) fn new(service: Service, base: &str, switches: &Switches) -> Self {
         let path = format!("/{service}{}", service.socket_path());
         let role = service.usual_role().to_owned();
         let follow = follow(service).to_owned();
+        let note = believes_anyone(service, switches).map(str::to_owned);
         if service.is_socket_io() {
             let open = format!("io(\"{base}\", {{ path: \"{path}\", auth: {{ token }} }})");
-            return Self { service, url: base.to_owned(), path: Some(path), role, open, follow };
+            return Self { service, url: base.to_owned(), path: Some(path), role, open, follow, note };
         }
         let url = format!("{}{path}", base.replacen("http", "ws", 1));
         let example = url.replace("{session_id}", "session_1");
@@ -43,6 +55,7 @@ impl HowTo {
             path: None,
             role,
             follow,
+            note,
         }
     }
 
@@ -68,9 +81,13 @@ pub(crate) fn follow(service: Service) -> &'static str {
 
 /// All services in lines, for the help.
 pub fn first_steps(base: &str) -> String {
+    let switches = Switches::default();
     let told = Service::ALL.iter().map(|service| {
-        let HowTo { role, open, follow, .. } = HowTo::new(*service, base);
-        format!("  {service} (TOKEN=$(mock-server token --role {role}))\n      {open}\n      {follow}\n")
+        let HowTo { role, open, follow, note, .. } = HowTo::new(*service, base, &switches);
+        let note = note.map_or_else(String::new, |note| format!("      {note}\n"));
+        format!(
+            "  {service} (TOKEN=$(mock-server token --role {role}))\n      {open}\n      {follow}\n{note}"
+        )
     });
     told.collect()
 }

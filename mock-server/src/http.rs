@@ -1,7 +1,7 @@
 //! What all HTTP answers share: the errors, cross-origin rules and the router of everything.
 
 use axum::body::to_bytes;
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, UPGRADE,
 };
@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -16,10 +17,10 @@ use crate::auth::{self, Identity};
 use crate::console;
 use crate::control;
 use crate::page;
-use crate::requests;
+use crate::requests::{self, MOST_BODY};
 use crate::service::Service;
 use crate::services;
-use crate::wording::plain;
+use crate::wording::{Object, plain};
 use crate::world::World;
 
 /// An HTTP refusal: a status and `{error}`, which says what to change.
@@ -66,8 +67,13 @@ impl IntoResponse for ApiError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OriginRefused;
 
+/// A JSON object of a known shape, or 400 with what is wrong with it.
+pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    read(bytes).map(|Object(body)| body)
+}
+
 /// A JSON body of a known shape, or 400 with what is wrong with it.
-pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Err(ApiError::bad("the body is empty: send a JSON object, at least `{}`"));
     }
@@ -121,6 +127,7 @@ fn finish(world: &World, router: Router<World>, service: Option<Service>) -> Rou
             );
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} has no {method}: {takes}"))
         })
+        .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(middleware::map_response(in_json))
         .layer(middleware::from_fn_with_state((world.clone(), service), requests::record))
         .layer(middleware::from_fn_with_state(world.clone(), check_origin))
@@ -143,7 +150,11 @@ async fn in_json(response: Response) -> Response {
     }
     let status = response.status();
     let text = to_bytes(response.into_body(), 1 << 16).await.unwrap_or_default();
-    ApiError::new(status, plain(&String::from_utf8_lossy(&text))).into_response()
+    let text = String::from_utf8_lossy(&text);
+    // It is axum that reads the bodies of the control API, by the limit that is set below.
+    let too_large = status == StatusCode::PAYLOAD_TOO_LARGE && text.contains("length limit");
+    let text = if too_large { requests::too_large(MOST_BODY) } else { plain(&text) };
+    ApiError::new(status, text).into_response()
 }
 
 /// Where the services are, in words, for somebody who looked elsewhere.

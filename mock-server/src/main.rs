@@ -31,8 +31,8 @@ const FIRST_STEPS: &str = r#"First steps:
       lists what can be broken, each with a rule to paste: as --fault at the start, or at any time by
       curl http://127.0.0.1:8090/_mock/faults -d '{"action":{"do":"refuse","status":503},"times":2}'
   curl http://127.0.0.1:8090/_mock/kick -d '{"user":"u1"}'
-      ends the tokens of user u1: they are refused from now on, with that reason. So is, ten seconds later, what
-      `mock-server token --ttl 10s` prints.
+      ends the tokens of user u1: they are refused from now on, with that reason; one made later is good. So is
+      refused, ten seconds later, what `mock-server token --ttl 10s` prints.
   curl http://127.0.0.1:8090/_mock/report
       says what clients did wrong so far, with the frames that prove it; so does the end, by Ctrl-C.
   mock-server run room-forgotten

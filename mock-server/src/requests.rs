@@ -19,7 +19,7 @@ use crate::service::Service;
 use crate::world::World;
 
 /// The largest body of a REST request.
-const MOST_BODY: usize = 2 << 20;
+pub(crate) const MOST_BODY: usize = 2 << 20;
 /// Bytes of each body that the journal keeps.
 const MOST_TEXT: usize = 30 << 10;
 /// Time that a client has to send its body.
@@ -78,15 +78,17 @@ pub(crate) async fn record(State((world, alone)): State<Place>, request: Request
 pub(crate) async fn read_body(body: Body, most: usize) -> Result<axum::body::Bytes, ApiError> {
     match tokio::time::timeout(BODY_LIMIT, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let text = format!("the body is larger than {most} bytes, or was not sent to its end");
-            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text))
-        }
+        Ok(Err(_)) => Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, too_large(most))),
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("the body was not sent within {BODY_LIMIT:?}: send as much as Content-Length says"),
         )),
     }
+}
+
+/// What is said of a body that is not taken.
+pub(crate) fn too_large(most: usize) -> String {
+    format!("the body is larger than {most} bytes, or was not sent to its end")
 }
 
 /// Which service's address it is.

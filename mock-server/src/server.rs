@@ -228,7 +228,7 @@ impl MockServer {
     /// For each of these services where it is, its tokens, a line that opens a connection and one that follows a topic.
     pub fn places(&self, services: &[Service]) -> Vec<String> {
         let place = |service: &Service| {
-            let how = HowTo::new(*service, &self.base_url());
+            let how = HowTo::new(*service, &self.base_url(), &self.world.switches);
             let own_port = if self.world.options.dev_ports {
                 format!(" and at port {}", service.dev_port())
             } else {
@@ -240,6 +240,7 @@ impl MockServer {
             );
             lines.extend(how.path.is_none().then(|| format!("  open  {}", how.open)));
             lines.push(format!("  then  {}", how.follow));
+            lines.extend(how.note.map(|note| format!("  note  {note}")));
             lines.join("\n")
         };
         let mut places: Vec<_> = services.iter().map(place).collect();

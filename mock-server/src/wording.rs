@@ -1,9 +1,14 @@
 //! What parsers say about a text, in words for whoever wrote it.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
 /// What a parser says, and what is said instead.
-const PLAIN: [(&str, &str); 17] = [
+const PLAIN: [(&str, &str); 20] = [
     ("expected value", "this is no JSON, in which texts have double quotes"),
     ("invalid u64", "a whole number of at least 0 is expected here"),
     ("invalid u16", "a whole number from 0 to 65535 is expected here"),
@@ -24,7 +29,40 @@ const PLAIN: [(&str, &str); 17] = [
     ("Failed to deserialize query string: ", "in the query, "),
     ("invalid digit found in string", "a whole number of at least 0 is expected"),
     ("EOF while parsing", "it ends in the middle of"),
+    (
+        "number too large to fit in target type",
+        "the number is too large: 18446744073709551615 is the largest",
+    ),
+    ("invalid type: sequence", "invalid type: a list"),
+    ("invalid type: map", "invalid type: an object"),
 ];
+
+/// A value that is written with the names of its fields only: serde would take a list of their values as well, so that
+/// `[]` would be something with all fields left out.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        object(from).map(Object)
+    }
+}
+
+/// The same, for `deserialize_with`.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object, {\"name\": value}")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+    from.deserialize_map(Reader(PhantomData))
+}
 
 /// The one of these names that was probably meant: it begins like this, or has few letters more, less or changed.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -340,7 +340,7 @@ async fn everything_that_is_described_is_there_and_nothing_else() {
             }
             let described = operations.get(method.to_lowercase()).is_some();
             let body = if described && method == "POST" { "{}" } else { "" };
-            let query = if path.ends_with("wait-for") { "?within=1ms&count=0" } else { "" };
+            let query = if path.ends_with("wait-for") { "?within=1ms&open=0" } else { "" };
             let (status, _, _) = http(&server, &format!("{method} {address}{query}"), "", body).await;
             assert_eq!(status != 405, described, "{method} {path}: {status}");
         }

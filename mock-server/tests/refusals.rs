@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Client, End, get, http, post, start, subscribe};
 use serde_json::{Value, json};
 use sio::Sio;
-use steadfast_mock_server::{Control, Filter, Happening, Options, Service};
+use steadfast_mock_server::{Control, Filter, Happening, Options, Rule, Service, first_steps};
 
 const C: Service = Service::Charisma;
 
@@ -56,6 +56,12 @@ async fn what_cannot_be_read_is_answered_with_what_to_send() {
         ("POST /_mock/faults", "http-503", 400, "double quotes"),
         ("POST /_mock/faults", "\"tls-expired\"", 400, "--tls expired"),
         ("POST /_mock/faults", r#"{"name":"http-503"}"#, 400, "`name`"),
+        ("POST /_mock/faults", r#"{"match":[],"action":{"do":"drop"}}"#, 400, "expected an object"),
+        ("GET /_mock/wait-for", "", 400, "?topic="),
+        ("GET /_mock/wait-for?within=1s", "", 400, "say what to wait for"),
+        ("GET /_mock/wait-for?what=in&count=0", "", 400, "`open=0`"),
+        ("GET /_mock/log?limit=99999999999999999999", "", 400, "18446744073709551615 is the largest"),
+        ("POST /_mock/tokens", r#"{"sub":"u1","user":"u1"}"#, 400, "`sub`"),
         ("POST /_mock/confirm", r#"{"topic":"nonexistent"}"#, 404, "there is none yet"),
         ("POST /_mock/confirm", r#"{"service":"saga","topic":"x"}"#, 400, "waits for no confirmation"),
     ] {
@@ -70,6 +76,95 @@ async fn what_cannot_be_read_is_answered_with_what_to_send() {
     let (status, answer) = post(&server, "/_mock/confirm", json!({"topic": "quiet-2"})).await;
     assert!(status == 404 && answer["error"].as_str().unwrap().contains("there are quiet-1"), "{answer}");
     assert_eq!(post(&server, "/_mock/confirm", json!({"topic": "quiet-1"})).await.0, 200);
+}
+
+#[tokio::test]
+async fn no_body_but_an_object_is_taken_and_none_does_anything() {
+    let server = start(Options::for_tests()).await;
+    let mut client = Client::of(&server, C, "u1").await;
+    let (_, description) = get(&server, "/_mock/openapi.json").await;
+    let mut asked = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        if methods["post"].get("requestBody").is_none() {
+            continue;
+        }
+        let is_fault = path.ends_with("/faults");
+        for wrong in ["[]", "null", "5", "true", r#"["u1"]"#] {
+            let (status, _, answer) = http(&server, &format!("POST {path}"), "", wrong).await;
+            let error = answer["error"].as_str().unwrap();
+            let word = if is_fault { "or a rule such as {" } else { "expected an object, {" };
+            assert!(status == 400 && error.contains(word), "{path} {wrong}: {answer}");
+            assert!(!error.contains("struct") && !error.contains("sequence"), "{path} {wrong}: {answer}");
+        }
+        asked += 1;
+    }
+    assert_eq!(asked, 11, "all that take a body");
+    client.say(subscribe("quiet-1")).await;
+    client.until("/type", "subscribed").await;
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_told_the_limit() {
+    let server = start(Options::for_tests()).await;
+    let (status, _, answer) = http(&server, "POST /_mock/drop", "", &" ".repeat((2 << 20) + 1)).await;
+    let error = answer["error"].as_str().unwrap();
+    assert!(status == 413 && error.contains("larger than 2097152 bytes"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_and_the_other_name_of_the_user_are_taken() {
+    let server = start(Options::for_tests()).await;
+    let (status, answer) = post(&server, "/_mock/tokens/", json!({"user": "u7"})).await;
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!((status, server.authority().judge(token).unwrap().sub.as_str()), (200, "u7"));
+    assert_eq!(post(&server, "/_mock/kick/", json!({"sub": "u7"})).await, (200, json!({"connections": 0})));
+    assert!(server.authority().judge(token).is_err());
+    assert_eq!(get(&server, "/_mock/faults/").await, (200, json!([])));
+    let (status, answer) = get(&server, "/_mock/log/?bogus=1").await;
+    assert!(status == 400 && answer["error"].as_str().unwrap().contains("`bogus`"), "{answer}");
+    let (status, answer) = get(&server, "/_mock/drop/").await;
+    assert!(status == 405 && answer["error"].as_str().unwrap().contains("send POST"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_reaches_nobody_and_ends_nothing_says_why() {
+    let server = start(Options::for_tests()).await;
+    let emit = |topic: &str| json!({"service": "docproc", "topic": topic, "data": {}});
+    let (_, answer) = post(&server, "/_mock/emit", emit("t1")).await;
+    let hint = answer["hint"].as_str().unwrap();
+    assert!(answer["delivered"] == 0 && hint.contains("follows `t1` on docproc"), "{answer}");
+    let expire = json!({"match": {"when": "now", "user": "u1"}, "action": {"do": "expire_token"}});
+    let kick = json!({"user": "u1"});
+    // Nobody is there whom it would surprise.
+    assert_eq!(post(&server, "/_mock/kick", kick.clone()).await.1, json!({"connections": 0}));
+    let control = Control::new(&server.base_url()).unwrap();
+    for (path, ask) in [("kick", kick), ("faults", expire)] {
+        control.set("docproc.auth", "off").await.unwrap();
+        let mut sio = Sio::of(&server, Service::DocProc, "u1").await;
+        sio.emit(json!(["subscribe", "t1"])).await;
+        sio.until("subscribed").await;
+        assert_eq!(post(&server, "/_mock/emit", emit("t1")).await.1, json!({"delivered": 1}));
+        let ask = |user: &str| serde_json::from_str(&ask.to_string().replace("u1", user)).unwrap();
+        let path = format!("/_mock/{path}");
+        let (_, answer) = post(&server, &path, ask("u1")).await;
+        assert!(answer["hint"].as_str().unwrap().contains("docproc believes anyone; `--set "), "{answer}");
+        assert!(post(&server, &path, ask("u2")).await.1.get("hint").is_none());
+        control.set("docproc.auth", "on").await.unwrap();
+        assert!(post(&server, &path, ask("u1")).await.1.get("hint").is_none());
+        sio.until("error").await;
+    }
+    let rule = json!({"match": {"service": "docproc"}, "action": {"do": "expire_token"}});
+    let notes = async || {
+        let rule: Rule = serde_json::from_value(rule.clone()).unwrap();
+        let how = control.services().await.unwrap();
+        let noted: Vec<_> = how.iter().filter(|how| how.note.is_some()).map(|how| how.service).collect();
+        let ready = server.places(&Service::ALL).join("\n").matches("believes anyone").count();
+        (control.fault(&rule).await.unwrap().hint.is_some(), noted, ready)
+    };
+    assert_eq!(notes().await, (false, vec![], 0));
+    control.set("docproc.auth", "off").await.unwrap();
+    assert_eq!(notes().await, (true, vec![Service::DocProc], 1));
+    assert!(first_steps(&server.base_url()).contains("docproc believes anyone"));
 }
 
 #[tokio::test]

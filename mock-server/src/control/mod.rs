@@ -2,7 +2,7 @@
 //!
 //! | request | body or query | answer |
 //! |---|---|---|
-//! | `POST emit` | `{service, topic, event?, data, to?}` | `{delivered}` |
+//! | `POST emit` | `{service, topic, event?, data, to?}` | `{delivered, hint?}` |
 //! | `GET`, `POST topics` | `{service, topic, owner?, members?}` | all topics; `{topic}` |
 //! | `POST confirm` | `{service?, topic}` | `{topic, confirmed}` |
 //! | `GET`, `POST`, `DELETE faults`, `DELETE faults/{id}` | a rule `{match, action, times}`, or a fault's name | the rules; the rule; `{removed}` |
@@ -14,7 +14,7 @@
 //! | `GET`, `POST switches` | `{name: value}`, all or nothing | the table with values; `{changed}` |
 //! | `GET connections` | | the open realtime connections |
 //! | `POST drop` | `{service?, connection?, user?, topic?, how?, code?, reason?}` | `{connections}` |
-//! | `POST kick` | `{user, service?}`: all tokens of the user end for good | `{connections}` |
+//! | `POST kick` | `{user, service?}`: all tokens of the user end for good | `{connections, hint?}` |
 //! | `POST restart` | `{service?, for?}`: closes everything with 1012, refuses connects for a while | `{connections}` |
 //! | `GET users` | | users with open connections, with their tokens' fingerprints |
 //! | `POST flows` | `{service, topic?, flow}` | `{replaced}` |
@@ -45,7 +45,7 @@ use crate::faults::named::RuleOrName;
 use crate::faults::rule::RuleInfo;
 use crate::faults::span;
 use crate::howto::HowTo;
-use crate::http::{ApiError, base_of, body};
+use crate::http::{ApiError, base_of, body, read};
 use crate::hub::TopicInfo;
 use crate::page;
 use crate::report::journal::Entry;
@@ -188,8 +188,8 @@ macro_rules! answers {
 }
 
 answers! {
-    /// To how many connections something went.
-    Delivered { delivered: usize }
+    /// To how many connections something went; if to none, why.
+    Delivered { delivered: usize, #[serde(skip_serializing_if = "Option::is_none")] hint: Option<String> }
     /// How many faults were removed.
     Removed { removed: usize }
     /// How many switches were changed.
@@ -216,17 +216,22 @@ struct Emit {
 }
 
 async fn emit(State(world): State<World>, bytes: Bytes) -> Result<Json<Delivered>, ApiError> {
-    let ask: Emit = body(&bytes)?;
+    let Emit { service, topic, event, data, to } = body(&bytes)?;
     let delivered =
-        emit_to(&world, ask.service, &ask.topic, ask.event.as_deref(), ask.data, ask.to.as_deref())
-            .map_err(ApiError::bad)?;
-    Ok(Json(Delivered { delivered }))
+        emit_to(&world, service, &topic, event.as_deref(), data, to.as_deref()).map_err(ApiError::bad)?;
+    let hint = (delivered == 0).then(|| {
+        let whose = to.map_or_else(String::new, |user| format!(" of {user}"));
+        format!(
+            "no connection{whose} follows `{topic}` on {service} now: GET /_mock/topics says what is followed"
+        )
+    });
+    Ok(Json(Delivered { delivered, hint }))
 }
 
 async fn services(State(world): State<World>, headers: HeaderMap) -> Json<Vec<HowTo>> {
     let base = base_of(&world, &headers);
     let services: &[Service] = if world.options.echo { &[] } else { &Service::ALL };
-    Json(services.iter().map(|service| HowTo::new(*service, &base)).collect())
+    Json(services.iter().map(|service| HowTo::new(*service, &base, &world.switches)).collect())
 }
 
 async fn topics(State(world): State<World>) -> Json<Vec<TopicInfo>> {
@@ -278,7 +283,7 @@ async fn faults(State(world): State<World>) -> Json<Vec<RuleInfo>> {
 }
 
 async fn add_fault(State(world): State<World>, bytes: Bytes) -> Result<Json<RuleInfo>, ApiError> {
-    let RuleOrName(rule) = body(&bytes)?;
+    let RuleOrName(rule) = read(&bytes)?;
     world.faults.add(&world, rule).map(Json).map_err(ApiError::bad)
 }
 
@@ -391,6 +396,8 @@ async fn set_clock(State(world): State<World>, bytes: Bytes) -> Result<Json<Cloc
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewToken {
+    /// The user's id; the name `user` is taken, too.
+    #[serde(alias = "user")]
     sub: String,
     role: Option<String>,
     #[serde(default = "hour")]

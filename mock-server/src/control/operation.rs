@@ -106,15 +106,16 @@ fn fields(schema: &Schema) -> Vec<Value> {
     properties.into_iter().map(parameter).collect()
 }
 
-/// The routes, relative to `/_mock`.
+/// The routes, relative to `/_mock`, each with a slash at its end, too.
 pub(super) fn routes(operations: &[Operation]) -> Router<World> {
-    operations
-        .iter()
-        .fold(Router::new(), |router, operation| router.route(operation.path, (operation.route)()))
+    operations.iter().fold(Router::new(), |router, Operation { path, route, .. }| {
+        router.route(path, route()).route(&format!("{path}/"), route())
+    })
 }
 
 /// Whether a path is the one of an operation.
 fn is_at(pattern: &str, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     loop {
         match (pattern.next(), path.next()) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::written;
 use crate::faults::http::HttpFault;
 use crate::faults::protocol::ProtocolFault;
-use crate::faults::rule::{Match, Rule, When};
+use crate::faults::rule::{Match, Rule, RuleInfo, When};
 use crate::faults::span;
 use crate::faults::tcp::{How, TcpFault};
 use crate::http::{ApiError, body};
@@ -65,9 +65,18 @@ pub(super) async fn users(State(world): State<World>) -> Json<Vec<UserInfo>> {
 }
 
 /// To how many connections something was done.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Done {
     connections: u64,
+    /// What keeps it from what it is for, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl From<RuleInfo> for Done {
+    fn from(info: RuleInfo) -> Self {
+        Self { connections: info.applied, hint: info.hint }
+    }
 }
 
 /// Which connections to end, and how.
@@ -94,25 +103,25 @@ fn now(
     world: &World,
     matching: Match,
     action: impl Into<crate::faults::action::Action>,
-) -> Result<u64, ApiError> {
+) -> Result<Done, ApiError> {
     let matching = Match { when: Some(When::Now), ..matching };
     let rule = Rule { matching, ..Rule::new(action) };
-    world.faults.add(world, rule).map(|info| info.applied).map_err(ApiError::bad)
+    world.faults.add(world, rule).map(Done::from).map_err(ApiError::bad)
 }
 
 pub(super) async fn drop(State(world): State<World>, bytes: Bytes) -> Result<Json<Done>, ApiError> {
     let Drop { service, connection, user, topic, how, code, reason } = body(&bytes)?;
     let matching = Match { service, connection, user, topic, ..Match::default() };
     let how = how.unwrap_or(How::Close);
-    let connections = now(&world, matching, TcpFault::Drop { how, code, reason, after: None })?;
-    Ok(Json(Done { connections }))
+    now(&world, matching, TcpFault::Drop { how, code, reason, after: None }).map(Json)
 }
 
 /// Whom to send away.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kick {
-    /// The user's id.
+    /// The user's id; the name `sub` is taken, too.
+    #[serde(alias = "sub")]
     user: String,
     /// Only the tokens of open connections of this service.
     service: Option<Service>,
@@ -131,7 +140,7 @@ pub(super) async fn kick(State(world): State<World>, bytes: Bytes) -> Result<Jso
         }
     }
     let matching = Match { user: Some(user), service, ..Match::default() };
-    Ok(Json(Done { connections: now(&world, matching, ProtocolFault::ExpireToken)? }))
+    now(&world, matching, ProtocolFault::ExpireToken).map(Json)
 }
 
 /// What to restart.
@@ -168,6 +177,5 @@ pub(super) async fn restart(State(world): State<World>, bytes: Bytes) -> Result<
     }
     let reason = Some("Service restart".to_owned());
     let close = TcpFault::Drop { how: How::Close, code: Some(1012), reason, after: None };
-    let connections = now(&world, matching, close)?;
-    Ok(Json(Done { connections }))
+    now(&world, matching, close).map(Json)
 }

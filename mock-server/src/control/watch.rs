@@ -34,7 +34,7 @@ enum Direction {
 }
 
 /// Which entries are meant, whatever they are asked for.
-#[derive(Debug)]
+#[derive(Debug, Default, PartialEq)]
 struct Wanted {
     service: Option<Service>,
     connection: Option<u64>,
@@ -50,6 +50,11 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Whether every entry fits.
+    fn is_anything(&self) -> bool {
+        *self == Self::default()
+    }
+
     fn fits(&self, entry: &Entry) -> bool {
         let same = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
         let direction = match entry.what {
@@ -159,7 +164,7 @@ fn thousand() -> usize {
 query! {
     /// What to wait for.
     WaitQuery {
-        /// So many entries that fit.
+        /// So many entries that fit, at least 1; 1 unless told otherwise.
         count: Option<u64>,
         /// In place of `count`: so many connections open now, of this service, user and topic; 0 waits until none is.
         open: Option<usize>,
@@ -211,6 +216,18 @@ pub(super) async fn wait_for(
     let within = parse_span(within)
         .filter(|span| *span <= LONGEST)
         .ok_or_else(|| ApiError::bad("`within` is no time of at most 5m: write \"500ms\" or \"10s\""))?;
+    if query.count == Some(0) {
+        return Err(ApiError::bad(
+            "`count` is at least 1: write `open=0` to wait until no connection is open, and ask GET /_mock/log for \
+             what is there already",
+        ));
+    }
+    if query.open.or(query.count.map(|_| 0)).is_none() && query.after == 0 && wanted.is_anything() {
+        return Err(ApiError::bad(
+            "say what to wait for, such as `?topic=session_1&type=session_status&count=2`, `?what=open`, `?open=0` or, \
+             for anything at all, `?count=1`",
+        ));
+    }
     let Ok(_seat) = world.reporter.waiting.try_acquire() else {
         let text = "too many are waiting already: end some of them first";
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text));

@@ -29,6 +29,7 @@ use crate::faults::message::MessageFault;
 use crate::faults::protocol::ProtocolFault;
 use crate::faults::rule::{Match, Rule, RuleInfo, When};
 use crate::faults::tcp::TcpFault;
+use crate::howto::believes_anyone;
 use crate::report::journal::Fact;
 use crate::service::Service;
 use crate::sync::Locked;
@@ -133,7 +134,8 @@ impl Faults {
     pub(crate) fn add(&self, world: &World, rule: Rule) -> Result<RuleInfo, String> {
         rule.check()?;
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut info = RuleInfo { id, rule, matched: 0, applied: 0 };
+        let hint = unbelieving(world, &rule).map(str::to_owned);
+        let mut info = RuleInfo { id, rule, matched: 0, applied: 0, hint };
         if let Action::Tcp(TcpFault::ClosePort { span }) = info.rule.action {
             info.applied = world.ports.close(info.rule.matching.service, span)?;
             info.matched = info.applied;
@@ -327,6 +329,19 @@ impl InForce {
 fn note(world: &World, on: &Connection, rule: u64, action: &Action) {
     let text = serde_json::to_string(action).unwrap_or_default();
     world.journal.add(on, Fact::Fault { rule, action: &text });
+}
+
+/// What is to be said of a rule that ends tokens where nobody looks at them.
+fn unbelieving(world: &World, rule: &Rule) -> Option<&'static str> {
+    let ends_tokens =
+        matches!(rule.action, Action::Protocol(ProtocolFault::ExpireToken | ProtocolFault::RevokeToken));
+    let note = |service: Service| believes_anyone(service, &world.switches);
+    let wanted = &rule.matching;
+    ends_tokens.then_some(())?;
+    wanted
+        .service
+        .and_then(note)
+        .or_else(|| world.connections.which(|on| concerns(wanted, on)).iter().find_map(|on| note(on.service)))
 }
 
 /// Whether a connection as a whole is concerned.

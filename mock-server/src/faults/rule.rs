@@ -10,7 +10,7 @@ use super::action::Action;
 use super::span;
 use super::tcp::TcpFault;
 use crate::service::Service;
-use crate::wording::plain;
+use crate::wording::{object, plain};
 
 /// Where a rule looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,7 +71,7 @@ pub struct Match {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Which happenings it concerns.
-    #[serde(rename = "match", default)]
+    #[serde(rename = "match", default, deserialize_with = "object")]
     pub matching: Match,
     /// What it does.
     pub action: Action,
@@ -154,6 +154,9 @@ pub struct RuleInfo {
     pub matched: u64,
     /// How often it was applied.
     pub applied: u64,
+    /// What keeps it from what it is for, where something does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// By hand, because `Rule` refuses fields that it does not know.
@@ -165,8 +168,9 @@ impl<'de> Deserialize<'de> for RuleInfo {
             value.ok_or_else(|| serde::de::Error::missing_field(name))
         };
         let (id, matched, applied) = (number("id")?, number("matched")?, number("applied")?);
+        let hint = fields.remove("hint").and_then(|hint| hint.as_str().map(str::to_owned));
         let rule = serde_json::from_value(Value::Object(fields)).map_err(serde::de::Error::custom)?;
-        Ok(Self { id, rule, matched, applied })
+        Ok(Self { id, rule, matched, applied, hint })
     }
 }
 

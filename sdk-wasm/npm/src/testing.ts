@@ -80,6 +80,8 @@ export interface RuleInfo extends Rule {
   id: number;
   matched: number;
   applied: number;
+  /** What keeps it from what it is for, where something does. */
+  hint?: string;
 }
 
 /** Something that a well-behaved client does not do. */
@@ -147,6 +149,8 @@ export interface HowTo {
   open: string;
   /** What follows a topic then. */
   follow: string;
+  /** What a tester would else be surprised by. */
+  note?: string;
 }
 
 /** A token that was issued, without the token itself. */
