@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -77,8 +77,14 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Err(ApiError::bad("the body is empty: send a JSON object, at least `{}`"));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|e| ApiError::bad(plain(&format!("the body is not what is expected here: {e}"))))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let mut why = error.to_string();
+        // What is said of text that is no JSON is said of good JSON, too, where one of a few words is expected.
+        if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+            why = why.replace("expected value", "a text is expected here");
+        }
+        ApiError::bad(plain(&format!("the body is not what is expected here: {why}")))
+    })
 }
 
 /// The user of a REST request with a Bearer token, or 401.

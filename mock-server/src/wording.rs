@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// What a parser says, and what is said instead.
-const PLAIN: [(&str, &str); 20] = [
+const PLAIN: [(&str, &str); 21] = [
     ("expected value", "this is no JSON, in which texts have double quotes"),
     ("invalid u64", "a whole number of at least 0 is expected here"),
     ("invalid u16", "a whole number from 0 to 65535 is expected here"),
@@ -33,6 +33,7 @@ const PLAIN: [(&str, &str); 20] = [
         "number too large to fit in target type",
         "the number is too large: 18446744073709551615 is the largest",
     ),
+    ("expected a sequence", "expected a list"),
     ("invalid type: sequence", "invalid type: a list"),
     ("invalid type: map", "invalid type: an object"),
 ];

@@ -57,6 +57,8 @@ async fn what_cannot_be_read_is_answered_with_what_to_send() {
         ("POST /_mock/faults", "\"tls-expired\"", 400, "--tls expired"),
         ("POST /_mock/faults", r#"{"name":"http-503"}"#, 400, "`name`"),
         ("POST /_mock/faults", r#"{"match":[],"action":{"do":"drop"}}"#, 400, "expected an object"),
+        ("POST /_mock/drop", r#"{"how":[]}"#, 400, "a text is expected here"),
+        ("POST /_mock/topics", r#"{"service":"saga","topic":"p","members":{}}"#, 400, "expected a list"),
         ("GET /_mock/wait-for", "", 400, "?topic="),
         ("GET /_mock/wait-for?within=1s", "", 400, "say what to wait for"),
         ("GET /_mock/wait-for?what=in&count=0", "", 400, "`open=0`"),
