@@ -336,11 +336,19 @@ function pick(connection) {
   showConnections();
 }
 
+/** What Saga has said of a project, the furthest first: an export comes after its story. */
+const SAGA = ['export_failed', 'export_ready', 'export_progress', 'export_started', 'story_processed', 'transcript_updated', 'story_processing', 'story_uploaded'];
 /** A topic's state as its service keeps it: how far it is, from 0 to 1, and in which phase. */
 const READ = {
   charisma: ({ status, upload }) => ({ done: status?.status === 'complete' ? 1 : status ? status.progress : upload?.progress, phase: status?.status ?? (upload && 'uploading') }),
   therapybridge: ({ progress, status }) => ({ done: progress / 100, phase: status }),
-  saga: (state) => ({ done: state.export_ready ? 1 : state.export_progress?.progress / 100, phase: Object.keys(state).findLast((key) => state[key] !== null) }),
+  saga: (state) => {
+    const running = state.export_started?.exportId;
+    const phase = SAGA.find((name) => state[name] && (!running || !name.startsWith('export') || state[name].exportId === running));
+    const { exportId, progress } = state.export_progress ?? {};
+    // How far an earlier export came says nothing of this one.
+    return { done: phase === 'export_ready' ? 1 : phase?.startsWith('export') && state[phase].exportId === exportId ? progress / 100 : undefined, phase };
+  },
   docproc: ({ progress }) => ({ done: progress?.progress / 100, phase: progress?.status }),
   devcontext: ({ completedStages, status }) => ({ done: completedStages?.length / 3, phase: status }),
 };

@@ -150,19 +150,54 @@ it('a reset is asked about, by keyboard too', async () => {
 });
 
 for (const scheme of ['light', 'dark']) {
-  it(`${scheme}: nothing sticks out at 1280 and 420 px, and what is said covers nothing at 420`, async () => {
+  it(`${scheme}: nothing sticks out at 1280 and 420 px, and what is said covers nothing`, async () => {
     const own = await open({ width: 1280, height: 860 }, scheme);
     for (const width of [1280, 420]) {
       await own.setViewportSize({ width, height: 860 });
       const [scroll, client] = await own.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
       assert.ok(scroll <= client, `${width}: ${scroll} px wide`);
+      await own.getByRole('button', { name: 'Drop, FIN' }).click();
+      await own.locator('#said.on').waitFor();
+      const [main, said] = await Promise.all(['main', '#said'].map((one) => own.locator(one).boundingBox()));
+      assert.ok(said.y >= main.y + main.height, JSON.stringify({ width, main, said }));
+      await own.locator('#said').click();
+      await own.locator('#said').waitFor({ state: 'hidden' });
     }
-    await own.getByRole('button', { name: 'Drop, FIN' }).click();
-    await own.locator('#said.on').waitFor();
-    const [main, said] = await Promise.all(['main', '#said'].map((one) => own.locator(one).boundingBox()));
-    assert.ok(said.y >= main.y + main.height, JSON.stringify({ main, said }));
     await own.context().close();
   });
 }
+
+it('of a project in Saga it shows a progress and a status of the same export', async () => {
+  const project = page.locator('#topics li', { hasText: 'project_page' });
+  const emit = (event, data) => ask('POST', 'emit', { service: 'saga', topic: 'project_page', event, data });
+  for (const [event, data, shown, progress] of [
+    ['transcript_updated', { storyId: 's', transcript: 'x' }, 'transcript_updated', ''],
+    ['export_started', { exportId: 'a' }, 'export_started', ''],
+    ['export_progress', { exportId: 'a', progress: 40 }, 'export_progress', '40 %'],
+    ['export_ready', { exportId: 'a', downloadUrl: 'https://files.example/a' }, 'export_ready', '100 %'],
+    ['export_started', { exportId: 'b' }, 'export_started', ''],
+  ]) {
+    await emit(event, data);
+    // Where nobody listens nothing comes into the journal, and the page looks again only after a while.
+    await page.reload();
+    await project.getByText(`saga · ${shown}`, { exact: true }).waitFor();
+    assert.equal(await project.locator('.done').textContent(), progress, event);
+  }
+});
+
+it('at 420 px the length of a pause stands clear of the numbers', async () => {
+  const { socket } = await client('pauses');
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  socket.close();
+  const own = await open({ width: 420, height: 860 }, 'light');
+  const late = own.locator('.row.late').last();
+  await late.waitFor();
+  const [label, time] = await late.evaluate((row) => {
+    const left = row.getBoundingClientRect().left + parseFloat(getComputedStyle(row, '::before').left);
+    return [left, row.querySelector('time').getBoundingClientRect().right];
+  });
+  assert.ok(label > time, JSON.stringify({ label, time }));
+  await own.context().close();
+});
 
 it('no error was thrown in the page', () => assert.deepEqual(errors, []));
