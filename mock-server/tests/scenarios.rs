@@ -323,6 +323,26 @@ async fn a_refused_token_is_told_where_something_else_was_expected() {
 }
 
 #[tokio::test]
+async fn attempts_with_a_refused_token_are_no_return_to_what_a_second_device_has_taken() {
+    let (child, mut lines, url) = waiting(&["second-device", "--limit", "2s"]);
+    let url = format!("{}?token=bogus", url.split_once('?').unwrap().0);
+    for _ in 0..2 {
+        drop(connect_async(&url).await);
+    }
+    let text = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        lines.read_to_string(&mut text).unwrap();
+        text
+    })
+    .await
+    .unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1), "{text}");
+    assert!(!text.contains("FAILED  the client stays away"), "{text}");
+    let played = text.lines().find(|line| line.starts_with("FAILED  the scenario is played to its end"));
+    assert!(played.unwrap().contains("instead came auth_failed: the token was not accepted ("), "{text}");
+}
+
+#[tokio::test]
 async fn token_refused_refuses_on_socket_io_as_the_services_do_in_answer_to_connect() {
     for (service, times, code) in [("saga", 1, 0), ("docproc", 2, 0), ("saga", 3, 1)] {
         let (child, mut lines, url) = waiting(&["token-refused"]);
