@@ -38,15 +38,23 @@ struct Claims {
     /// Whatever others write here: only a number says something.
     #[serde(default)]
     iat: Value,
+    /// In ours, the microsecond that it was issued in.
+    #[serde(default)]
+    jti: Value,
 }
 
 impl Claims {
     /// When the token was issued at the latest, in microseconds since 1970. One that knows whole seconds only may have
-    /// been issued at any time of its second.
+    /// been issued at any time of its second; one of ours says it in its id.
     fn issued_by(&self) -> Option<u64> {
         let seconds = self.iat.as_f64()?;
+        let id = self.jti.as_str().and_then(|id| id.parse::<u64>().ok());
         let last = if seconds.fract() == 0.0 { MICROS - 1.0 } else { 0.0 };
-        Some((seconds * MICROS + last).round() as u64)
+        let latest = (seconds * MICROS + last).round() as u64;
+        Some(
+            id.filter(|id| latest.checked_sub(*id).is_some_and(|before| before < MICROS as u64))
+                .unwrap_or(latest),
+        )
     }
 }
 
@@ -181,8 +189,8 @@ impl Authority {
         }
     }
 
-    /// A new token `{sub, role, iat, exp}` that lives for `ttl`, rounded up to whole seconds. No two are the same: `iat`
-    /// has microseconds. An empty role is left out: whoever presents the token then has the default one.
+    /// A new token `{sub, role, exp, iat, jti}` that lives for `ttl`, rounded up to whole seconds. No two are the same:
+    /// `jti` is the microsecond it was issued in. An empty role is left out: whoever presents the token then has the default one.
     pub fn issue(&self, sub: &str, role: &str, ttl: Duration) -> String {
         let now = SystemTime::now();
         self.issue_until(sub, role, now.checked_add(ttl).unwrap_or(now + FOREVER))
@@ -196,14 +204,16 @@ impl Authority {
             sub: &'a str,
             #[serde(skip_serializing_if = "str::is_empty")]
             role: &'a str,
-            iat: f64,
             exp: u64,
+            iat: u64,
+            jti: String,
         }
         let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
         let exp = end.as_secs() + u64::from(end.subsec_nanos() > 0);
-        let iat = moment() as f64 / MICROS;
-        let token = jsonwebtoken::encode(&Header::default(), &Fresh { sub, role, iat, exp }, &self.signing)
-            .expect("two texts and two numbers always serialise");
+        let issued_at = moment();
+        let fresh = Fresh { sub, role, exp, iat: issued_at / MICROS as u64, jti: issued_at.to_string() };
+        let token = jsonwebtoken::encode(&Header::default(), &fresh, &self.signing)
+            .expect("texts and numbers always serialise");
         let issued = IssuedToken {
             fingerprint: fingerprint(&token),
             sub: sub.to_owned(),
@@ -255,6 +265,7 @@ impl Authority {
                     role: None,
                     exp: None,
                     iat: Value::Null,
+                    jti: Value::Null,
                 };
                 let claims = dangerous::insecure_decode_claims(token).unwrap_or_else(stranger);
                 Claims { role: None, exp: None, ..claims }
