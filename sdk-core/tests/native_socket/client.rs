@@ -149,7 +149,7 @@ async fn what_was_fetched_counts_in_the_ring_as_much_as_it_is() {
         other => panic!("everything is still there: {other:?}"),
     }
     let report = handle.diagnose();
-    assert!(report.text.contains(&format!("{lagged} events skipped")), "{}", report.text);
+    assert!(report.text.contains(&format!("events skipped {lagged}")), "{}", report.text);
     assert!(report.json.contains(&format!(r#""skipped":{lagged}"#)), "{}", report.json);
     assert_eq!(handle.stats().skipped, lagged);
 }

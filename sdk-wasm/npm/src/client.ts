@@ -114,7 +114,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
   diagnose(): Diagnosis {
     // The machine doesn't see the iterators.
     const { skipped } = this.#driver;
-    const text = (this.#driver.look(3) as string).replace(/\d+ (?=events skipped)/, `${skipped} `);
+    const text = (this.#driver.look(3) as string).replace(/(events skipped )\d+/, `$1${skipped}`);
     const report = this.#driver.look(5) as { stats: Record<string, unknown> };
     return { text, report: { ...report, stats: { ...report.stats, skipped } } };
   }

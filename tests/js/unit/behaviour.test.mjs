@@ -206,6 +206,7 @@ it('a slow reader is told how much it missed and gets the present state', async 
   assert.equal(after.type, 'snapshot');
   assert.equal(after.snapshot.progress, 1);
   assert.ok(client.stats().skipped >= 25);
+  assert.match(client.diagnose().text, new RegExp(`events skipped ${client.stats().skipped}$`, 'm'));
 });
 
 it('nothing is delivered after unsubscribe; handles share one wire subscription', async () => {

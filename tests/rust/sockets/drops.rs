@@ -203,8 +203,12 @@ async fn a_frame_that_ends_the_connection_is_followed_by_all_that_comes_after() 
             let client = open(brisk(&server, service));
             let mut log = Log::of(&client);
             let _one = live(&client, "quiet-1").await;
+            let mut action = json!({"do": "drop", "how": how});
+            if how == "close" {
+                action["code"] = json!(1011);
+            }
             let rule = json!({"match": {"service": mock_service(service), "type": progress_kind(service)},
-                "times": 1, "action": {"do": "drop", "how": how, "code": 1011}});
+                "times": 1, "action": action});
             fault(&server, rule);
             advance(&server, service, "quiet-1");
             let recovered = log.gap("quiet-1").await;
