@@ -3,7 +3,7 @@
 use crate::replaced;
 
 /// Interfaces with one method that an app implements, as a lambda if it likes.
-const LAMBDAS: &[&str] = &["TokenProvider", "EventListener", "Logger", "ServerTrust"];
+const LAMBDAS: &[&str] = &["EventListener", "Logger", "ServerTrust"];
 
 /// Declarations that only our own layer uses.
 const INNER: &[&str] = &[
@@ -13,7 +13,9 @@ const INNER: &[&str] = &[
     "NextSessionEvent",
     "NoHandle",
     "RustBuffer",
+    "giveToken",
     "logFailure",
+    "refuseToken",
     "setLogger",
     "stopThreads",
     "use",
@@ -32,35 +34,16 @@ const KINDS: &[&str] = &[
     "typealias ",
 ];
 
-/// A call of Rust's that nobody waits for any more has to be answered too: until then Rust keeps its end of the line. Nor
-/// may it have an answer then, which nobody would take. The coroutine may have been cancelled before it began.
+/// A call of Rust's that nobody waits for any more has to be answered too, even if it was cancelled before it began: until
+/// then Rust keeps its end of the line.
 const GIVEN_UP: &[(&str, &str)] = &[
     (
-        "    @OptIn(DelicateCoroutinesApi::class)\n    val job = ",
-        "    val answered = java.util.concurrent.atomic.AtomicBoolean()
-    @OptIn(DelicateCoroutinesApi::class)\n    val job = ",
+        "GlobalScope.launch coroutineBlock@ {",
+        "GlobalScope.launch(start = CoroutineStart.ATOMIC) coroutineBlock@ {",
     ),
     (
-        "            makeCall()\n        } catch(e: kotlin.Exception) {\n",
-        "            makeCall()\n        } catch(e: kotlin.Exception) {
-            if (!isActive || !answered.compareAndSet(false, true)) return@coroutineBlock\n",
-    ),
-    (
-        "        handleSuccess(callResult)\n",
-        "        if (isActive && answered.compareAndSet(false, true)) handleSuccess(callResult)\n",
-    ),
-    (
-        "    val handle = uniffiForeignFutureHandleMap.insert(job)\n",
-        "    job.invokeOnCompletion {
-        if (answered.compareAndSet(false, true)) {
-            handleError(UniffiRustCallStatus.create(UNIFFI_CALL_UNEXPECTED_ERROR, RustBuffer.ByValue()))
-        }
-    }
-    val handle = uniffiForeignFutureHandleMap.insert(job)\n",
-    ),
-    (
-        "import kotlinx.coroutines.launch\n",
-        "import kotlinx.coroutines.isActive\nimport kotlinx.coroutines.launch\n",
+        "import kotlinx.coroutines.CancellableContinuation\n",
+        "import kotlinx.coroutines.CancellableContinuation\nimport kotlinx.coroutines.CoroutineStart\n",
     ),
 ];
 

@@ -16,8 +16,9 @@ const INNER: &[&str] = &[
     "Logger",
     "Reachability",
     "ServerTrust",
-    "TokenProvider",
+    "give_token",
     "log_failure",
+    "refuse_token",
     "set_logger",
     "stop_threads",
 ];

@@ -2,30 +2,15 @@
 
 use crate::replaced;
 
-/// A call of Rust's that nobody waits for any more is answered with nothing: Rust would forget an answer's memory.
-const GIVEN_UP: &[(&str, &str)] = &[
-    (
-        "        } catch let error as E {\n",
-        "        } catch let error as E {
-            guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }\n",
-    ),
-    (
-        "        } catch {\n            handleError(CALL_UNEXPECTED_ERROR, ",
-        "        } catch {
-            guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }
-            handleError(CALL_UNEXPECTED_ERROR, ",
-    ),
-    (
-        "        handleSuccess(callResult)\n",
-        "        guard !Task.isCancelled else { return handleError(CALL_UNEXPECTED_ERROR, .empty()) }
-        handleSuccess(callResult)\n",
-    ),
-];
+/// A call of Rust's fails here only when it was given up before its task began: nobody listens, and Rust would forget the
+/// memory of what is said.
+const UNHEARD: &str =
+    "handleError(CALL_UNEXPECTED_ERROR, FfiConverterString.lower(String(describing: error)))";
+const NOTHING: &str = "handleError(CALL_UNEXPECTED_ERROR, .empty())";
 
 /// Polishes the generated file.
 pub(crate) fn swift(text: &str) -> String {
-    let text = GIVEN_UP.iter().fold(text.to_owned(), |text, (from, to)| replaced(&text, from, to));
-    let text = errors(&text);
+    let text = errors(&replaced(text, UNHEARD, NOTHING));
     let text = text.replace(INT64, INT);
     let text = words(&text, &[("Int64", "Int"), ("Json", "JSON")]);
     let text = text.replace("public typealias JSON = JSON\n", "").replace(REFLECTED, "        description\n");

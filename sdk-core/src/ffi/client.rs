@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use super::foreign::{
-    CancelHandle, EventListener, ServerTrust, TokenProvider, Trusting, token_provider, until_cancelled,
-};
+use super::foreign::{CancelHandle, EventListener, ServerTrust, Trusting, until_cancelled};
 use super::runtime::runtime;
+use super::token::{NativeTokenProvider, token_provider};
 use super::{
     ClientOptions, ConnectionState, Diagnosis, NativeClientReader, NativeSession, Snapshot, Stats,
     SteadfastError,
@@ -32,7 +31,7 @@ impl NativeClient {
     pub fn new(
         service: Service,
         options: ClientOptions,
-        token_provider: Option<Arc<dyn TokenProvider>>,
+        token_provider: Option<Arc<dyn NativeTokenProvider>>,
         listener: Option<Box<dyn EventListener>>,
         server_trust: Option<Arc<dyn ServerTrust>>,
     ) -> Result<Arc<Self>, SteadfastError> {

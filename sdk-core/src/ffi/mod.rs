@@ -26,12 +26,13 @@ mod runtime;
 mod session;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod token;
 mod types;
 
 pub use client::NativeClient;
 pub use error::SteadfastError;
 pub use event::{ClientEvent, SessionEvent};
-pub use foreign::{CallbackError, CancelHandle, EventListener, ServerTrust, TokenError, TokenProvider};
+pub use foreign::{CallbackError, CancelHandle, EventListener, ServerTrust};
 pub use logger::{LogLevel, Logger, log_failure, set_logger};
 pub use options::{ClientOptions, LimitOptions, ReconnectOptions, TimingOptions};
 #[doc(hidden)]
@@ -41,6 +42,7 @@ pub use runtime::stop_threads;
 pub use session::{
     NativeClientReader, NativeSession, NativeSessionReader, NextClientEvent, NextSessionEvent,
 };
+pub use token::{NativeTokenProvider, TokenError, give_token, refuse_token};
 pub use types::{
     ConnectionState, Diagnosis, Item, Message, Snapshot, Stats, SubscriptionState, Violation, Why,
 };

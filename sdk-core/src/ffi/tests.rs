@@ -108,15 +108,16 @@ impl Drop for Looking<'_> {
 }
 
 #[async_trait::async_trait]
-impl TokenProvider for Provider {
-    async fn token(&self, _force: bool) -> Result<String, TokenError> {
+impl NativeTokenProvider for Provider {
+    async fn ask(&self, question: u64, _force: bool) -> Result<(), TokenError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let looking = Looking(self);
         if self.waits {
             self.answer.notified().await;
         }
         std::mem::forget(looking);
-        Ok("token".into())
+        give_token(question, "token".into());
+        Ok(())
     }
 }
 
@@ -131,7 +132,7 @@ impl EventListener for Listener {
 
 fn client(server: SocketAddr, provider: &Arc<Provider>, heard: &Arc<AtomicUsize>) -> Arc<NativeClient> {
     let listener = Box::new(Listener(Arc::clone(heard)));
-    let given: Arc<dyn TokenProvider> = Arc::clone(provider) as _;
+    let given: Arc<dyn NativeTokenProvider> = Arc::clone(provider) as _;
     let client =
         NativeClient::new(Service::TherapyBridge, options(server), Some(given), Some(listener), None)
             .unwrap();
@@ -265,6 +266,8 @@ async fn whatever_an_app_says_what_can_not_fail_does_not() {
             client.set_token(text.into());
             assert!(client.snapshot(text.into()).is_none());
             log_failure(text.into());
+            give_token(0, text.into());
+            refuse_token(u64::MAX, TokenError::Denied { detail: text.into() });
         }
         for reachability in [Reachability::Offline, Reachability::Online] {
             client.network_changed(reachability);

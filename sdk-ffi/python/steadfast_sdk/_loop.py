@@ -9,7 +9,7 @@ import weakref
 from typing import Awaitable, Callable, Union
 
 from . import _native
-from ._native.steadfast import TokenError, TokenProvider, stop_threads
+from ._native.steadfast import NativeTokenProvider, TokenError, give_token, refuse_token, stop_threads
 
 # A thread that calls Python while Python ends would abort the process.
 atexit.register(stop_threads)
@@ -35,7 +35,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 _native.steadfast._uniffi_get_event_loop = _event_loop
 
 
-class Provider(TokenProvider):
+class Provider(NativeTokenProvider):
     """Asks a function for tokens, on the event loop on which the client was made."""
 
     def __init__(self, function: TokenFunction) -> None:
@@ -43,17 +43,19 @@ class Provider(TokenProvider):
         self._loop = asyncio.get_running_loop()
         _loops.add(self._loop)
 
-    async def token(self, force: bool) -> str:
-        if asyncio.get_running_loop() is self._loop:
-            return await self._ask(force)
-        asked = asyncio.run_coroutine_threadsafe(self._ask(force), self._loop)
-        return await asyncio.wrap_future(asked)
-
-    async def _ask(self, force: bool) -> str:
+    async def ask(self, question: int, force: bool) -> None:
         try:
-            token = self._function(force)
-            return await token if inspect.isawaitable(token) else token
-        except (TokenError, asyncio.CancelledError):
-            raise
+            if asyncio.get_running_loop() is self._loop:
+                token = await self._token(force)
+            else:
+                asked = asyncio.run_coroutine_threadsafe(self._token(force), self._loop)
+                token = await asyncio.wrap_future(asked)
+            give_token(question, token)
+        except TokenError as error:
+            refuse_token(question, error)
         except Exception as error:
-            raise TokenError.Unavailable(f"{type(error).__name__}: {error}") from error
+            refuse_token(question, TokenError.Unavailable(f"{type(error).__name__}: {error}"))
+
+    async def _token(self, force: bool) -> str:
+        token = self._function(force)
+        return await token if inspect.isawaitable(token) else token

@@ -132,26 +132,27 @@ public final class Client<S: SteadfastService>: Sendable {
 }
 
 /// Asks a function for tokens.
-private final class Tokens: TokenProvider {
+private final class Tokens: NativeTokenProvider {
     private let function: TokenFunction
 
     init(_ function: @escaping TokenFunction) {
         self.function = function
     }
 
-    func token(force: Bool) async throws -> String {
+    func ask(question: UInt64, force: Bool) async {
         let asked = Task { [function] in try await function(force) }
         do {
-            return try await withTaskCancellationHandler {
+            let token = try await withTaskCancellationHandler {
                 try await asked.value
             } onCancel: {
                 // This is the SDK's own thread, which must not wait for what the app does when it is cancelled.
                 Task.detached { asked.cancel() }
             }
+            giveToken(question: question, token: token)
         } catch let error as TokenError {
-            throw error
+            refuseToken(question: question, error: error)
         } catch {
-            throw TokenError.unavailable(detail: "\(error)")
+            refuseToken(question: question, error: .unavailable(detail: "\(error)"))
         }
     }
 }

@@ -1,16 +1,32 @@
 package dev.steadfast
 
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 
 // What the app gives to the SDK. The generated code lets nothing but `Exception` through as an error: an `Error`, a
-// `TODO()` say, would leave the provider's caller waiting and, in a coroutine of nobody's, end an Android app.
+// `TODO()` say, would leave the caller waiting and, in a coroutine of nobody's, end an Android app.
 
-internal class SafeProvider(private val provider: TokenProvider) : TokenProvider {
-    override suspend fun token(force: Boolean): String = try {
-        provider.token(force)
+/**
+ * Gives tokens: asked before every attempt to connect and ahead of a token's expiry, one call at a time, for at most
+ * 15 s; then its coroutine is cancelled.
+ */
+public fun interface TokenProvider {
+    /**
+     * Gives a token. [force] says that the last one was refused, so that a cached one is of no use.
+     *
+     * @throws TokenException.Denied if there will be none; after anything else it is asked again later.
+     */
+    public suspend fun token(force: Boolean): String
+}
+
+internal class Tokens(private val provider: TokenProvider) : NativeTokenProvider {
+    override suspend fun ask(question: ULong, force: Boolean) = try {
+        currentCoroutineContext().ensureActive() // it may be given up before it begins
+        giveToken(question, provider.token(force))
     } catch (error: TokenException) {
-        throw error
+        refuseToken(question, error)
     } catch (error: Throwable) {
-        throw TokenException.Unavailable(error.toString())
+        refuseToken(question, TokenException.Unavailable(error.toString()))
     }
 }
 

@@ -31,7 +31,7 @@ public abstract class Client<M : Any> internal constructor(
         native = NativeClient(
             service,
             options,
-            tokenProvider?.let(::SafeProvider),
+            tokenProvider?.let(::Tokens),
             listener?.let(::SafeListener),
             serverTrust?.let(::SafeTrust),
         )

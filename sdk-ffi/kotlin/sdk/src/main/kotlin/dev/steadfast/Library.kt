@@ -12,7 +12,7 @@ internal object Library {
     private val callbacks: List<Callback> = listOf(
         uniffiRustFutureContinuationCallbackImpl,
         uniffiForeignFutureDroppedCallbackImpl,
-        uniffiCallbackInterfaceTokenProvider.token,
+        uniffiCallbackInterfaceNativeTokenProvider.ask,
         uniffiCallbackInterfaceEventListener.onEvent,
         uniffiCallbackInterfaceLogger.log,
         uniffiCallbackInterfaceServerTrust.check,

@@ -9,7 +9,7 @@ import javax.management.ObjectName
 /** Counts what the SDK holds: objects of ours and its own, waits, memory, tasks, threads, files. */
 object Foreign {
     private const val GENERATED = "dev.steadfast.SteadfastKt"
-    private val kinds = listOf("TokenProvider", "EventListener", "Logger", "ServerTrust")
+    private val kinds = listOf("NativeTokenProvider", "EventListener", "Logger", "ServerTrust")
 
     /** Providers, listeners and the like of ours that the library holds. */
     fun objects(): Map<String, Int> = kinds.associateWith { kind ->
@@ -36,6 +36,8 @@ object Foreign {
     /** What the library counts of its own: blocks of memory, their bytes, tasks. It does where it has debug assertions. */
     data class Held(val blocks: Long, val bytes: Long, val tasks: Long) {
         operator fun minus(other: Held) = Held(blocks - other.blocks, bytes - other.bytes, tasks - other.tasks)
+
+        fun isNothing() = blocks <= 0 && bytes <= 0 && tasks <= 0
     }
 
     fun held(): Held {

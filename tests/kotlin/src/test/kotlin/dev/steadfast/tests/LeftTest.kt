@@ -37,10 +37,10 @@ class LeftTest {
             // Threads that may block stay for 2 s; the one that drives all clients stays.
             while (Foreign.threads().size > 1) delay(50)
         }
-        /** What is more than before, once it has become little or after a while. */
+        /** What is more than before, once it is nothing or after a while. */
         suspend fun more(before: Foreign.Held): Foreign.Held {
             withTimeoutOrNull(20.seconds) {
-                while ((Foreign.held() - before).let { it.blocks >= BLOCKS || it.bytes >= BYTES || it.tasks > 0 }) {
+                while (!(Foreign.held() - before).isNothing()) {
                     System.gc() // what is forgotten is let go by Java's cleaner
                     delay(50)
                 }
@@ -56,7 +56,7 @@ class LeftTest {
         val grown = more(before)
         val own = Foreign.instances().mapValues { (name, count) -> count - (objects[name] ?: 0) }.filterValues { it > 0 }
         println("1,000 clients of ${case.slug}: the library holds $grown more, Java's heap $own")
-        assertTrue(grown.tasks <= 0 && grown.blocks < BLOCKS && grown.bytes < BYTES, "the library holds $grown more")
+        assertTrue(grown.isNothing(), "the library holds $grown more")
         assertTrue(own.values.sum() < 20, "Java's heap holds $own more")
         while (mock.connections(case).isNotEmpty()) delay(10)
     }
@@ -85,19 +85,12 @@ class LeftTest {
         val client = SagaClient(Case.SAGA.options(mock), provider, {})
         val session = client.session("quiet-gone")
         session.live()
-        assertEquals(1, Foreign.objects()["TokenProvider"])
+        assertEquals(1, Foreign.objects()["NativeTokenProvider"])
         assertEquals(1, Foreign.objects()["EventListener"])
         assertEquals(1, mock.connections("gone").size)
         session.close()
         client.close()
         Foreign.awaitNothing()
         while (mock.connections("gone").isNotEmpty()) delay(10)
-    }
-
-    private companion object {
-        // A client is some forty blocks of 12 KB. A token that comes in the very moment in which nobody waits for it any
-        // more is lost by UniFFI, one in thirty here; what is kept for the next client may differ by a few blocks.
-        const val BLOCKS = 200
-        const val BYTES = 64 * 1024
     }
 }
