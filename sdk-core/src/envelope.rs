@@ -203,6 +203,26 @@ pub struct Envelope<'a> {
     pub handshake: Option<Handshake<'a>>,
 }
 
+impl Envelope<'_> {
+    /// Its numbers.
+    pub const fn numbers(&self) -> Numbers {
+        Numbers { progress: self.progress, at: self.at, eta: self.eta, sequence: self.sequence }
+    }
+}
+
+/// The numbers of an [`Envelope`]: the frames of a job that goes on as it did differ in these alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// As [`Envelope::progress`].
+    pub progress: Option<f64>,
+    /// As [`Envelope::at`].
+    pub at: Option<f64>,
+    /// As [`Envelope::eta`].
+    pub eta: Option<f64>,
+    /// As [`Envelope::sequence`].
+    pub sequence: Option<f64>,
+}
+
 /// What an Engine.IO open packet (`0{…}`) or a Socket.IO CONNECT (`40{…}`) says. [Engine.IO protocol 4, "open"]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Handshake<'a> {

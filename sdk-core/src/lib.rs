@@ -181,13 +181,13 @@ pub use command::{
     Command, CommandError, CommandErrorKind, CommandId, Delivery, Reply, Request, Sent, SessionType,
 };
 pub use config::{AuthMode, Config, ConfigError, Endpoint, Limits, Reconnect, Service, Timings, TokenSource};
-pub use envelope::{Envelope, Handshake, Head, Kind, Stage, Stages, Status, Verdict};
+pub use envelope::{Envelope, Handshake, Head, Kind, Numbers, Stage, Stages, Status, Verdict};
 pub use event::{ConnectionState, Event, InterviewState, NoticeKind, SubscriptionState, Why, WhyKind};
 pub use io::{
     CloseReason, ConnectRequest, DisconnectReason, FrameId, HostCaps, HttpError, HttpId, HttpReply,
     HttpRequest, Input, Output, Reachability, Secret, SocketId, Token, TokenError, Violation, Visibility,
 };
-pub use machine::{DevContextState, Diagnosis, Machine, Stats};
+pub use machine::{Again, DevContextState, Diagnosis, Machine, Stats};
 pub use snapshot::{Item, Phase, Snapshot};
 pub use time::Now;
 pub use url::redact as redact_url;

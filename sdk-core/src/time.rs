@@ -12,6 +12,12 @@ pub struct Now {
 }
 
 impl Now {
+    /// Whether the two clocks are further apart, by more than so many ms, than they were then: one has jumped.
+    pub(crate) const fn strays(self, then: Self, most: u64) -> bool {
+        let expected = then.unix.saturating_add(self.mono - then.mono);
+        self.unix.abs_diff(expected) > most
+    }
+
     /// A moment of the steady clock as Unix time; one that is past is now.
     pub(crate) const fn unix_at(self, mono: u64) -> u64 {
         self.unix + mono.saturating_sub(self.mono)

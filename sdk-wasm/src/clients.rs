@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use steadfast::socketio::{PacketHead, PacketType};
-use steadfast::{Envelope, Handshake, Head, Kind, Machine, Now, SocketId, Stages, Status};
+use steadfast::{
+    Again, Envelope, Handshake, Head, Kind, Machine, Now, Numbers, SocketId, Stages, Status, Verdict,
+};
 
 use crate::buffer::Buffer;
 
@@ -14,15 +16,20 @@ const TEXTS: usize = 7;
 const SLOTS: usize = 4096;
 
 /// The texts of one envelope.
-#[derive(Default)]
-pub(crate) struct Texts([Option<Box<str>>; TEXTS]);
+type Texts = [Option<Box<str>>; TEXTS];
 
-static NO_TEXTS: Texts = Texts([const { None }; TEXTS]);
+/// What is kept under one number.
+#[derive(Default)]
+pub(crate) struct Slot {
+    texts: Texts,
+    /// What the last frame with these texts was, if one like it can be told by its numbers alone.
+    last: Option<(u32, Again)>,
+}
 
 /// One client.
 pub(crate) struct Client {
     pub(crate) machine: Machine,
-    pub(crate) slots: Vec<Texts>,
+    pub(crate) slots: Vec<Slot>,
 }
 
 impl Client {
@@ -33,12 +40,34 @@ impl Client {
             return;
         }
         if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, Texts::default);
+            self.slots.resize_with(slot + 1, Slot::default);
         }
-        let Some(texts) = self.slots.get_mut(slot) else { return };
-        for (index, place) in texts.0.iter_mut().enumerate() {
+        let Some(slot) = self.slots.get_mut(slot) else { return };
+        slot.last = None;
+        for (index, place) in slot.texts.iter_mut().enumerate() {
             *place = buffer.text(index).map(Box::from);
         }
+    }
+
+    /// A frame with the texts under `slot` arrived: gives the machine's verdict.
+    pub(crate) fn accept(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        bytes: usize,
+        slot: u32,
+        frame: &Frame,
+    ) -> u32 {
+        let Self { machine, slots } = self;
+        let Some(slot) = slots.get_mut(slot as usize) else { return 0 };
+        if let Some((what, last)) = slot.last
+            && what == frame.what
+            && frame.bits == 0
+            && let Some(verdict) = machine.again(now, socket, bytes, last, &frame.numbers())
+        {
+            return verdict.0;
+        }
+        slot.accept(machine, now, socket, bytes, frame)
     }
 }
 
@@ -81,8 +110,8 @@ impl Clients {
     }
 }
 
-/// The numbers of one frame; NaN for one that is absent.
-pub(crate) struct Numbers {
+/// One frame, beside its texts; NaN for a number that is absent.
+pub(crate) struct Frame {
     /// Bits 0–7 the kind, 8–15 the status (255: one we don't know), 16–19 the packet, 20 another namespace,
     /// 21–27 how many attachments follow.
     pub(crate) what: u32,
@@ -98,59 +127,79 @@ pub(crate) struct Numbers {
     pub(crate) sequence: f64,
 }
 
-/// Puts a frame's envelope together and asks the machine.
-pub(crate) fn frame(
-    machine: &mut Machine,
-    now: Now,
-    socket: SocketId,
-    bytes: usize,
-    texts: Option<&Texts>,
-    numbers: &Numbers,
-) -> u32 {
-    let [topic, item, question, request, words, code, name] = &texts.unwrap_or(&NO_TEXTS).0;
-    let present = |number: f64| (!number.is_nan()).then_some(number);
-    let Numbers { what, bits, progress, at, eta, sequence } = *numbers;
-    let flag = |at: u32| match bits >> at & 3 {
-        1 => Some(false),
-        2 => Some(true),
-        _ => None,
-    };
-    let mut envelope = Envelope {
-        kind: Kind::from_number(what as u8),
-        // No decision depends on a name: the kind is what there is of it.
-        name: "",
-        topic: topic.as_deref(),
-        item: item.as_deref(),
-        question: question.as_deref(),
-        request: request.as_deref(),
-        text: words.as_deref(),
-        code: code.as_deref(),
-        status: match (what >> 8) as u8 {
-            0 => None,
-            status => Some(Status::from_number(status)),
-        },
-        stages: Stages((bits as u8 & 7) << 1),
-        retryable: flag(3),
-        can_resume: flag(5),
-        data_available: flag(7),
-        has_result: bits & 1 << 9 != 0,
-        ..Envelope::default()
-    };
-    if bits & 1 << 10 == 0 {
-        envelope.progress = present(progress);
-        envelope.at = present(at);
-        envelope.eta = present(eta);
-        envelope.sequence = present(sequence);
-    } else {
-        envelope.handshake = Some(Handshake {
-            sid: name.as_deref().unwrap_or_default(),
-            ping_interval: present(progress).map(|number| number as u32),
-            ping_timeout: present(at).map(|number| number as u32),
-            upgrades: bits & 1 << 11 != 0,
-            max_payload: present(eta).map(|number| number as u32),
-        });
+impl Frame {
+    fn numbers(&self) -> Numbers {
+        let present = |number: f64| (!number.is_nan()).then_some(number);
+        let Self { progress, at, eta, sequence, .. } = *self;
+        Numbers {
+            progress: present(progress),
+            at: present(at),
+            eta: present(eta),
+            sequence: present(sequence),
+        }
     }
-    machine.frame(now, socket, bytes, head(what), &envelope).0
+}
+
+impl Slot {
+    /// Puts a frame's envelope together and asks the machine.
+    #[inline(never)]
+    fn accept(
+        &mut self,
+        machine: &mut Machine,
+        now: Now,
+        socket: SocketId,
+        bytes: usize,
+        frame: &Frame,
+    ) -> u32 {
+        let [topic, item, question, request, words, code, name] = &self.texts;
+        let Frame { what, bits, .. } = *frame;
+        let Numbers { progress, at, eta, sequence } = frame.numbers();
+        let flag = |at: u32| match bits >> at & 3 {
+            1 => Some(false),
+            2 => Some(true),
+            _ => None,
+        };
+        let mut envelope = Envelope {
+            kind: Kind::from_number(what as u8),
+            // No decision depends on a name: the kind is what there is of it.
+            name: "",
+            topic: topic.as_deref(),
+            item: item.as_deref(),
+            question: question.as_deref(),
+            request: request.as_deref(),
+            text: words.as_deref(),
+            code: code.as_deref(),
+            status: match (what >> 8) as u8 {
+                0 => None,
+                status => Some(Status::from_number(status)),
+            },
+            stages: Stages((bits as u8 & 7) << 1),
+            retryable: flag(3),
+            can_resume: flag(5),
+            data_available: flag(7),
+            has_result: bits & 1 << 9 != 0,
+            ..Envelope::default()
+        };
+        if bits & 1 << 10 == 0 {
+            envelope.progress = progress;
+            envelope.at = at;
+            envelope.eta = eta;
+            envelope.sequence = sequence;
+        } else {
+            envelope.handshake = Some(Handshake {
+                sid: name.as_deref().unwrap_or_default(),
+                ping_interval: progress.map(|number| number as u32),
+                ping_timeout: at.map(|number| number as u32),
+                upgrades: bits & 1 << 11 != 0,
+                max_payload: eta.map(|number| number as u32),
+            });
+        }
+        let verdict = machine.frame_in_full(now, socket, bytes, head(what), &envelope);
+        let moved_on = verdict.0 == Verdict::DELIVER | Verdict::SNAPSHOT;
+        let again = topic.as_deref().filter(|_| moved_on).and_then(|topic| machine.repeatable(topic));
+        self.last = again.map(|again| (what, again));
+        verdict.0
+    }
 }
 
 fn head(what: u32) -> Head {

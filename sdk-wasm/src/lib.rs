@@ -16,7 +16,7 @@ mod output;
 use core::cell::UnsafeCell;
 
 use buffer::Buffer;
-use clients::{Client, Clients};
+use clients::{Clients, Frame};
 use steadfast::{Now, SocketId};
 
 #[cfg(target_arch = "wasm32")]
@@ -153,10 +153,9 @@ pub extern "C" fn accept(
 ) -> u32 {
     world(|world| {
         let now = world.clients.now(mono);
-        let Some(Client { machine, slots }) = world.clients.get(client) else { return 0 };
-        let texts = slots.get(slot as usize);
-        let numbers = clients::Numbers { what, bits, progress, at, eta, sequence };
-        clients::frame(machine, now, SocketId(socket), bytes as usize, texts, &numbers)
+        let Some(client) = world.clients.get(client) else { return 0 };
+        let frame = Frame { what, bits, progress, at, eta, sequence };
+        client.accept(now, SocketId(socket), bytes as usize, slot, &frame)
     })
 }
 

@@ -12,6 +12,7 @@ use crate::dialect::Ask;
 use crate::event::Why;
 use crate::io::{FrameId, SocketId, Token};
 use crate::map::Map;
+use crate::time::Now;
 
 /// Where a connection is in its life. A deadline lives in the stage that needs it, so leaving the stage drops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +175,13 @@ impl Conn {
 
     pub(super) const fn is_ready(&self) -> bool {
         matches!(self.stage, Stage::Ready { .. })
+    }
+
+    /// Bytes arrived: it lives.
+    pub(super) const fn hears(&mut self, now: Now) {
+        self.heard = now.mono;
+        self.heard_unix = now.unix;
+        self.probe = None;
     }
 
     /// Whether the host has been asked for a socket.

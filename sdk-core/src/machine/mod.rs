@@ -37,6 +37,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::diagnose::Diagnosis;
+pub use self::repeat::Again;
 #[doc(hidden)]
 pub use self::size::Size;
 pub use self::stats::Stats;
@@ -122,6 +123,8 @@ pub struct Machine {
     /// Counts what happens, save for frames that only move a picture on.
     turn: u64,
     due: Option<u64>,
+    /// By how many ms the clocks may part before one has jumped.
+    clock_jump: u64,
     faults_planted: Faults,
 }
 
@@ -184,6 +187,7 @@ impl Machine {
             dirty: false,
             turn: 0,
             due: None,
+            clock_jump: ms(config.timings.clock_jump),
             faults_planted: Faults::default(),
             config,
         })
@@ -192,6 +196,20 @@ impl Machine {
     /// A frame arrived on this socket: its length in bytes, what stands before its JSON, and its envelope. The hot
     /// path; the verdict says what to do with the frame.
     pub fn frame(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        len: usize,
+        head: Head,
+        envelope: &Envelope<'_>,
+    ) -> Verdict {
+        let last = self.like_last(head, envelope);
+        let short = last.and_then(|last| self.again(now, socket, len, last, &envelope.numbers()));
+        short.unwrap_or_else(|| self.frame_in_full(now, socket, len, head, envelope))
+    }
+
+    /// [`Self::frame`], for a host that has tried [`Self::again`] itself.
+    pub fn frame_in_full(
         &mut self,
         now: Now,
         socket: SocketId,
@@ -308,11 +326,8 @@ impl Machine {
             self.since = now.unix;
             return false;
         }
-        let jump = ms(self.config.timings.clock_jump);
-        let steady = self.now.mono - old.mono;
-        let expected = old.unix.saturating_add(steady);
-        let late = tick && self.due.is_some_and(|due| self.now.mono > due.saturating_add(jump));
-        late || now.unix.abs_diff(expected) > jump
+        let late = tick && self.due.is_some_and(|due| self.now.mono > due.saturating_add(self.clock_jump));
+        late || self.now.strays(old, self.clock_jump)
     }
 
     /// Brings everything to where the facts say it should be, then tells what changed.

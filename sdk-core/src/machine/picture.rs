@@ -6,7 +6,7 @@ use super::redact::{MAX_TEXT, beginning};
 use super::topics::Topic;
 use crate::config::Service;
 use crate::dialect::{End, Update};
-use crate::envelope::{Envelope, Kind, Stage, Stages, Verdict};
+use crate::envelope::{Envelope, Kind, Numbers, Stage, Stages, Verdict};
 use crate::snapshot::{Item, Phase, Snapshot};
 
 /// Something with a longer id is no item of a picture.
@@ -22,7 +22,7 @@ pub(super) struct Seen {
 }
 
 /// A fingerprint of an item's id; two items that share one only share a bound on their age.
-fn fingerprint(text: &str) -> u32 {
+pub(super) fn fingerprint(text: &str) -> u32 {
     text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -49,14 +49,15 @@ impl Topic {
         self.repeat = None;
         let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
         let kept = item_id.filter(|id| id.len() <= MAX_ID);
-        let newer = match self.age(envelope, item_id, max_items) {
-            Age::Older => {
-                learned.flags |= Verdict::OUTDATED;
-                return learned;
-            }
-            Age::Newer => true,
-            Age::Unknown => false,
-        };
+        let newer =
+            match self.age(envelope.kind, item_id.map_or(0, fingerprint), &envelope.numbers(), max_items) {
+                Age::Older => {
+                    learned.flags |= Verdict::OUTDATED;
+                    return learned;
+                }
+                Age::Newer => true,
+                Age::Unknown => false,
+            };
         let current = match (item_id, update.whole) {
             (Some(id), false) => self.item(id).map_or(Phase::Waiting, |item| item.phase),
             _ => self.snapshot.phase,
@@ -103,17 +104,16 @@ impl Topic {
         } else {
             self.derive_whole(service);
         }
-        self.snapshot.updated(envelope);
+        self.snapshot.updated(envelope.at);
         learned
     }
 
-    pub(super) fn age(&mut self, envelope: &Envelope<'_>, item: Option<&str>, max: usize) -> Age {
-        let Some(at) = envelope.at.filter(|at| at.is_finite()) else { return Age::Unknown };
-        let item = item.map_or(0, fingerprint);
-        let sequence = envelope.sequence.unwrap_or(f64::NEG_INFINITY);
+    /// How old a frame of this kind about this item, by its fingerprint, is beside what was seen before.
+    pub(super) fn age(&mut self, kind: Kind, item: u32, numbers: &Numbers, max: usize) -> Age {
+        let Some(at) = numbers.at.filter(|at| at.is_finite()) else { return Age::Unknown };
+        let sequence = numbers.sequence.unwrap_or(f64::NEG_INFINITY);
         let newest = self.seen.iter().fold(f64::NEG_INFINITY, |newest, seen| newest.max(seen.at));
-        if let Some(seen) = self.seen.iter_mut().find(|seen| seen.kind == envelope.kind && seen.item == item)
-        {
+        if let Some(seen) = self.seen.iter_mut().find(|seen| seen.kind == kind && seen.item == item) {
             // Instants are exact: of two that are equal the later frame is newer, unless a sequence says otherwise.
             let older = at.total_cmp(&seen.at).then(sequence.total_cmp(&seen.sequence)).is_lt();
             if older {
@@ -124,7 +124,7 @@ impl Topic {
             if self.seen.len() > max {
                 self.seen.remove(0);
             }
-            self.seen.push(Seen { kind: envelope.kind, item, at, sequence });
+            self.seen.push(Seen { kind, item, at, sequence });
         }
         if at > newest { Age::Newer } else { Age::Unknown }
     }
@@ -186,7 +186,7 @@ impl Topic {
         } else if changed && service == Service::Charisma && snapshot.phase != Phase::Failed {
             snapshot.progress = None;
         }
-        snapshot.eta_ms = eta_ms(envelope);
+        snapshot.eta_ms = eta_ms(envelope.eta);
         if snapshot.phase.is_final() {
             snapshot.eta_ms = None;
         }
@@ -246,27 +246,27 @@ pub(super) enum Age {
 
 impl Snapshot {
     /// The same again, with this progress.
-    pub(super) fn move_on(&mut self, item: Option<usize>, share: f64, envelope: &Envelope<'_>) {
+    pub(super) fn move_on(&mut self, item: Option<usize>, share: f64, numbers: &Numbers) {
         self.progress = Some(share);
-        self.eta_ms = eta_ms(envelope);
+        self.eta_ms = eta_ms(numbers.eta);
         if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
             item.progress = self.progress;
-            if envelope.at.is_some() {
-                item.updated_at = envelope.at;
+            if numbers.at.is_some() {
+                item.updated_at = numbers.at;
             }
         }
-        self.updated(envelope);
+        self.updated(numbers.at);
     }
 
-    fn updated(&mut self, envelope: &Envelope<'_>) {
-        if let Some(at) = envelope.at {
+    fn updated(&mut self, at: Option<f64>) {
+        if let Some(at) = at {
             self.updated_at = Some(self.updated_at.map_or(at, |old| old.max(at)));
         }
     }
 }
 
-fn eta_ms(envelope: &Envelope<'_>) -> Option<u64> {
-    envelope.eta.filter(|eta| eta.is_finite() && *eta >= 0.0).map(|eta| eta as u64)
+fn eta_ms(eta: Option<f64>) -> Option<u64> {
+    eta.filter(|eta| eta.is_finite() && *eta >= 0.0).map(|eta| eta as u64)
 }
 
 impl Item {

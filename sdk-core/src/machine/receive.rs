@@ -23,9 +23,7 @@ impl Machine {
     pub(super) fn heard(&mut self, socket: SocketId) -> Option<u32> {
         let now = self.now;
         let (id, conn) = self.conn_of(socket)?;
-        conn.heard = now.mono;
-        conn.heard_unix = now.unix;
-        conn.probe = None;
+        conn.hears(now);
         Some(id)
     }
 
@@ -72,14 +70,8 @@ impl Machine {
         let now = self.now;
         // One search serves the usual frame: it is heard, and where its connection stands.
         let Some((id, conn)) = self.conn_of(socket) else { return 0 };
-        conn.heard = now.mono;
-        conn.heard_unix = now.unix;
-        conn.probe = None;
+        conn.hears(now);
         let stage = conn.stage;
-        if let Some(flags) = self.repeat(socket, head, envelope) {
-            return flags;
-        }
-        let Some(conn) = conn_at(&mut self.links, id, socket) else { return 0 };
         if let Head::Engine(packet) = head {
             match packet.kind {
                 PacketType::Event => conn.got_data = true,
@@ -266,7 +258,7 @@ impl Machine {
             self.stats.dropped += 1;
             return 0;
         }
-        let Some(topic) = topics::near(&mut self.topics, &mut self.places, name) else {
+        let Some((topic, _)) = topics::near(&mut self.topics, &mut self.places, name) else {
             return Verdict::DELIVER;
         };
         if update.interview && topic.interview.is_none() {
@@ -306,7 +298,7 @@ impl Machine {
         if ends == End::No && update.phase.is_some_and(|phase| !phase.is_final()) {
             topic.snapshot.terminal = false;
         }
-        topic.repeat = Repeat::of(self.turn, socket, topic, update, envelope);
+        topic.repeat = Repeat::of(self.turn, frame.0, (id, socket), topic, update, envelope);
         let (progress, at) = (topic.snapshot.progress, envelope.at);
         let closes_gap = topic.gap_due.is_some() && self.profile.recovers == Recovers::FirstFrame;
         for &(stage, _) in AnalysisStage::ALL {

@@ -2,35 +2,49 @@
 //!
 //! Nothing is decided here that the long way would decide otherwise. A frame goes the short way only where the last one
 //! of its topic did nothing but move the picture on, is like it, and nothing else has happened to the machine since:
-//! [`Machine::turn`](super::Machine) counts what is more than such a frame.
+//! [`Machine::turn`](super::Machine) counts what is more than such a frame. A host that knows that a frame is like the
+//! last one need not even say what it is: see [`Machine::again`].
 
-use super::picture::Age;
+use super::picture::{Age, fingerprint};
 use super::topics::Topic;
 use super::{Machine, topics};
 use crate::dialect::{End, Update};
-use crate::envelope::{Envelope, Head, Kind, Status, Verdict};
+use crate::envelope::{Envelope, Head, Kind, Numbers, Status, Verdict};
 use crate::io::SocketId;
 use crate::snapshot::Item;
 use crate::socketio::PacketType;
+use crate::time::Now;
+
+/// Names a frame that only moved its topic's picture on, so that the next one like it can be told by its numbers alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    serial: u32,
+    /// Where its topic stood.
+    place: u32,
+}
 
 /// What the last frame of a topic was, and what it moved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat {
     turn: u64,
+    /// No two of a machine are alike, but after four thousand million others.
+    serial: u32,
+    link: u32,
     socket: SocketId,
     kind: Kind,
     status: Option<Status>,
     /// Whether it had a text, which the picture then shows everywhere.
     said: bool,
-    /// The item that it moved as well, and where that stands in the picture.
-    item: Option<(&'static str, usize)>,
+    /// The item that it moved as well: its fingerprint, and where it stands in the picture.
+    item: Option<(u32, usize)>,
 }
 
 impl Repeat {
     /// Remembers a frame that has been applied; `None` if one like it needs the long way.
     pub(super) fn of(
         turn: u64,
-        socket: SocketId,
+        serial: u32,
+        (link, socket): (u32, SocketId),
         topic: &Topic,
         update: &Update,
         envelope: &Envelope<'_>,
@@ -46,12 +60,12 @@ impl Repeat {
         let item = match update.item {
             Some(kind) => {
                 let is_it = |item: &Item| item.kind == kind && item.id == kind;
-                Some((kind, topic.snapshot.items.iter().position(is_it)?))
+                Some((fingerprint(kind), topic.snapshot.items.iter().position(is_it)?))
             }
             None => None,
         };
         let said = envelope.text.is_some();
-        Some(Self { turn, socket, kind: envelope.kind, status: envelope.status, said, item })
+        Some(Self { turn, serial, link, socket, kind: envelope.kind, status: envelope.status, said, item })
     }
 }
 
@@ -65,30 +79,68 @@ const fn is_bare(envelope: &Envelope<'_>) -> bool {
 }
 
 impl Machine {
-    /// Takes a frame the short way and gives the flags of its verdict; `None` if it has to go the long one.
-    pub(super) fn repeat(&mut self, socket: SocketId, head: Head, envelope: &Envelope<'_>) -> Option<u32> {
-        let (turn, full, max) = (self.turn, self.profile.full_progress, self.config.limits.items);
-        let topic = topics::near(&mut self.topics, &mut self.places, envelope.topic?)?;
-        let Repeat { kind, status, said, item, .. } =
-            topic.repeat.filter(|last| last.turn == turn && last.socket == socket)?;
+    /// Names the last frame of this topic, so that the next one like it can be told by [`Machine::again`]; `None` if
+    /// that did more than move the picture on.
+    pub fn repeatable(&mut self, topic: &str) -> Option<Again> {
+        let (place, topic) = self.topics.find_mut(topic)?;
+        let last = topic.repeat.filter(|last| last.turn == self.turn)?;
+        Some(Again { serial: last.serial, place: place as u32 })
+    }
+
+    /// The last frame of this one's topic, if this is one like it.
+    pub(super) fn like_last(&mut self, head: Head, envelope: &Envelope<'_>) -> Option<Again> {
+        let (topic, place) = topics::near(&mut self.topics, &mut self.places, envelope.topic?)?;
+        let last = topic.repeat.as_ref()?;
         let is_event = match head {
             Head::Json => true,
             Head::Engine(packet) => packet.kind == PacketType::Event && packet.main_namespace,
         };
-        let is_like = kind == envelope.kind && status == envelope.status && is_bare(envelope);
-        let share = envelope.progress? / full;
-        // A new text is cut, and one out of range is told of.
+        let is_like = last.kind == envelope.kind && last.status == envelope.status && is_bare(envelope);
+        // A new text is cut.
         let same_text =
-            envelope.text.is_none() || (said && envelope.text == topic.snapshot.message.as_deref());
-        if !(is_event && is_like && same_text && (0.0..=1.0).contains(&share)) {
+            envelope.text.is_none() || (last.said && envelope.text == topic.snapshot.message.as_deref());
+        (is_event && is_like && same_text).then_some(Again { serial: last.serial, place })
+    }
+
+    /// [`Machine::frame`] for a frame that is like the one which `last` names in all but its numbers and its length.
+    /// `None` if it can't be told like this, because something else has happened since or there is more to say about
+    /// it: then nothing has been done yet.
+    pub fn again(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        len: usize,
+        last: Again,
+        numbers: &Numbers,
+    ) -> Option<Verdict> {
+        let topic = self.topics.at_mut(last.place as usize)?;
+        let like = topic.repeat.as_ref()?;
+        let now = Now { mono: now.mono.max(self.now.mono), unix: now.unix };
+        let is_last = like.serial == last.serial && like.turn == self.turn && like.socket == socket;
+        let is_all = self.out.is_empty() && self.due.is_none_or(|due| due > now.mono);
+        if !is_last || !is_all || now.strays(self.now, self.clock_jump) {
             return None;
         }
-        let age = topic.age(envelope, item.map(|(kind, _)| kind), max);
-        if matches!(age, Age::Older) {
-            return Some(Verdict::DELIVER | Verdict::OUTDATED);
+        let link = self.links.get_mut(&like.link)?;
+        // One that is being replaced has more to think of.
+        let conn = link.live.as_deref_mut().filter(|conn| conn.socket == socket)?;
+        let share = numbers.progress? / self.profile.full_progress;
+        // A share that is out of range is told of.
+        if !(0.0..=1.0).contains(&share) {
+            return None;
         }
-        topic.snapshot.move_on(item.map(|(_, at)| at), share, envelope);
-        Some(Verdict::DELIVER | Verdict::SNAPSHOT)
+        self.now = now;
+        conn.hears(now);
+        self.next_frame = self.next_frame.wrapping_add(1);
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += len as u64;
+        let (kind, (item, at)) = (like.kind, like.item.unzip());
+        if matches!(topic.age(kind, item.unwrap_or(0), numbers, self.config.limits.items), Age::Older) {
+            self.turn += 1;
+            return Some(Verdict(Verdict::DELIVER | Verdict::OUTDATED));
+        }
+        topic.snapshot.move_on(at, share, numbers);
+        Some(Verdict(Verdict::DELIVER | Verdict::SNAPSHOT))
     }
 }
 
@@ -118,11 +170,13 @@ mod tests {
             ..Envelope::default()
         };
         let mut next = |envelope: &Envelope<'_>| {
-            let short = machine.repeat(socket, Head::Json, envelope).is_some();
-            let verdict = machine.frame(now, socket, 100, Head::Json, envelope);
+            let last = machine.like_last(Head::Json, envelope);
+            let short = last.and_then(|last| machine.again(now, socket, 100, last, &envelope.numbers()));
+            let long = || machine.frame_in_full(now, socket, 100, Head::Json, envelope);
+            let (is_short, verdict) = (short.is_some(), short.unwrap_or_else(long));
             assert!(verdict.has(Verdict::DELIVER | Verdict::SNAPSHOT));
             while machine.poll().is_some() {}
-            (short, machine.snapshot("s1").unwrap().progress)
+            (is_short, machine.snapshot("s1").unwrap().progress)
         };
         let again = Envelope { progress: Some(30.0), ..first.clone() };
         assert_eq!(next(&first), (false, Some(0.2)));
@@ -140,6 +194,8 @@ mod tests {
             assert!(next(&again).0);
         }
         machine.handle(now, Input::Tick);
-        assert!(machine.repeat(socket, Head::Json, &again).is_none(), "something else has happened since");
+        let last = machine.like_last(Head::Json, &again).unwrap();
+        let short = machine.again(now, socket, 100, last, &again.numbers());
+        assert_eq!(short, None, "something else has happened since");
     }
 }

@@ -74,15 +74,16 @@ pub(super) struct Topic {
     pub said: Option<SubscriptionState>,
 }
 
-/// The topic of this name. `places` are where topics stood when they last had news, by their last characters.
+/// The topic of this name, and where it stands. `places` are where topics stood when they last had news, by their last characters.
 pub(super) fn near<'a>(
     topics: &'a mut Map<String, Box<Topic>>,
     places: &mut [u16; 16],
     name: &str,
-) -> Option<&'a mut Topic> {
+) -> Option<(&'a mut Topic, u32)> {
     let last = name.bytes().next_back()?;
     let place = places.get_mut(usize::from(last % 16))?;
-    topics.get_mut_near(name, place).map(|topic| &mut **topic)
+    let topic = topics.get_mut_near(name, place)?;
+    Some((topic, u32::from(*place)))
 }
 
 impl Topic {

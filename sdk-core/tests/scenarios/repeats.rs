@@ -100,52 +100,58 @@ fn frame(service: Service, dice: &mut Dice, last: &mut Parts) -> String {
     }
 }
 
-/// Two clients of the same server: one whose machine may take the short way, and one whose machine never can.
-struct Two {
+/// Three clients of the same server: one whose machine may take the short way, one whose host tells it by numbers alone
+/// what is like a frame before, and one whose machine never can.
+struct Three {
     service: Service,
     short: World,
+    numbers: World,
     long: World,
 }
 
-impl Two {
+impl Three {
     fn live(service: Service) -> Self {
-        let live = || {
-            let mut world = World::dev(service).obedient();
+        let live = |mut world: World| {
             world.subscribe("s1").subscribe("s2").at(15_000);
             assert!(world.is_live("s1") && world.is_live("s2"), "{service}");
             world
         };
-        Self { service, short: live(), long: live() }
+        let world = || World::dev(service).obedient();
+        Self { service, short: live(world()), numbers: live(world().by_numbers()), long: live(world()) }
     }
 
-    /// Both receive a frame; false where neither is connected any more.
+    /// All receive a frame; false where none is connected any more.
     fn frame(&mut self, text: &str) -> bool {
-        let Self { service, short, long } = self;
+        let Self { service, short, numbers, long } = self;
         // On TherapyBridge each topic has its own socket; another's frames are no news there.
         let at = usize::from(text.contains(r#""s2""#)).min(short.sockets().len().saturating_sub(1));
-        let (Some(&here), Some(&there)) = (short.sockets().get(at), long.sockets().get(at)) else {
-            return false;
-        };
+        let Some(&there) = long.sockets().get(at) else { return false };
         long.input(Input::Cancel(CommandId(u32::MAX)));
-        let (said, must) = (short.frame_on(here, text), long.frame_on(there, text));
-        assert_eq!(said, must, "{service}: {text}");
-        for topic in ["s1", "s2"] {
-            assert_eq!(short.snapshot(topic), long.snapshot(topic), "{service}: {text}");
+        let must = long.frame_on(there, text);
+        for world in [short, numbers] {
+            let said = world.frame_on(world.sockets()[at], text);
+            assert_eq!(said, must, "{service}: {text}");
+            for topic in ["s1", "s2"] {
+                assert_eq!(world.snapshot(topic), long.snapshot(topic), "{service}: {text}");
+            }
         }
         true
     }
 
     fn lose_the_connection(&mut self) {
-        for world in [&mut self.short, &mut self.long] {
+        for world in [&mut self.short, &mut self.numbers, &mut self.long] {
             world.close(1006, "").advance(5_000);
         }
     }
 
     fn are_alike(&self) {
-        let Self { service, short, long } = self;
-        assert_eq!(short.delivered, long.delivered, "{service}");
-        assert_eq!(short.events, long.events, "{service}");
-        assert_eq!(short.sent, long.sent, "{service}");
+        let Self { service, short, numbers, long } = self;
+        for world in [short, numbers] {
+            assert_eq!(world.delivered, long.delivered, "{service}");
+            assert_eq!(world.events, long.events, "{service}");
+            assert_eq!(world.sent, long.sent, "{service}");
+            assert_eq!(world.machine.stats(), long.machine.stats(), "{service}");
+        }
     }
 }
 
@@ -153,7 +159,7 @@ impl Two {
 fn the_short_way_says_what_the_long_way_says() {
     for service in Service::ALL {
         for seed in 0..300 {
-            let mut two = Two::live(service);
+            let mut three = Three::live(service);
             let mut dice = Dice(seed);
             let mut last = Parts {
                 kind: dice.pick(kinds(service)),
@@ -161,30 +167,30 @@ fn the_short_way_says_what_the_long_way_says() {
                 ..Parts::default()
             };
             for step in 0..60 {
-                if !two.frame(&frame(service, &mut dice, &mut last)) {
+                if !three.frame(&frame(service, &mut dice, &mut last)) {
                     break;
                 }
                 if step % 16 == 15 {
                     // What had been said before a loss is no news after it.
-                    two.lose_the_connection();
+                    three.lose_the_connection();
                 }
             }
-            two.are_alike();
+            three.are_alike();
         }
     }
 }
 
 #[test]
 fn a_text_that_the_topic_shows_may_be_new_to_its_item() {
-    let mut two = Two::live(Service::Charisma);
+    let mut three = Three::live(Service::Charisma);
     let status = |status: &str, text: &str| {
         format!(r#"{{"type":"session_status","sessionId":"s1","status":"{status}","progress":0.5{text}}}"#)
     };
     let text = r#","message":"Reading""#;
-    two.frame(&status("uploading", text));
-    two.frame(&status("analysis_in_progress", ""));
-    two.frame(&status("analysis_in_progress", text));
-    let analysis = two.short.snapshot("s1").items.iter().find(|item| item.id == "analysis");
+    three.frame(&status("uploading", text));
+    three.frame(&status("analysis_in_progress", ""));
+    three.frame(&status("analysis_in_progress", text));
+    let analysis = three.short.snapshot("s1").items.iter().find(|item| item.id == "analysis");
     assert_eq!(analysis.and_then(|item| item.message.as_deref()), Some("Reading"));
-    two.are_alike();
+    three.are_alike();
 }

@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use steadfast::{
-    Command, CommandError, CommandErrorKind, CommandId, Config, ConnectRequest, ConnectionState, Delivery,
-    DisconnectReason, Endpoint, Event, Head, HostCaps, HttpId, HttpReply, HttpRequest, Input, InterviewState,
-    Machine, NoticeKind, Now, Output, Phase, Reachability, Reply, Request, Secret, Sent, Service, Snapshot,
-    SocketId, SubscriptionState, Token, TokenError, TokenSource, Verdict, Visibility, WhyKind, messages,
+    Again, Command, CommandError, CommandErrorKind, CommandId, Config, ConnectRequest, ConnectionState,
+    Delivery, DisconnectReason, Endpoint, Envelope, Event, Head, HostCaps, HttpId, HttpReply, HttpRequest,
+    Input, InterviewState, Machine, NoticeKind, Now, Output, Phase, Reachability, Reply, Request, Secret,
+    Sent, Service, Snapshot, SocketId, SubscriptionState, Token, TokenError, TokenSource, Verdict,
+    Visibility, WhyKind, messages,
 };
 
 use self::show::{flags, shown};
@@ -92,6 +93,8 @@ pub(crate) struct World {
     /// Frames handed to listeners, in order, also those released later.
     pub(crate) delivered: Vec<(String, Verdict)>,
     frames: Vec<String>,
+    /// What each frame was, numbers aside, for a host that tells the next one like it by numbers alone.
+    told: Option<BTreeMap<String, Again>>,
     next_command: u32,
     next_token: u32,
     reactions: VecDeque<Reaction>,
@@ -139,6 +142,7 @@ impl World {
             aborted: Vec::new(),
             delivered: Vec::new(),
             frames: Vec::new(),
+            told: None,
             next_command: 0,
             next_token: 0,
             reactions: VecDeque::new(),
@@ -160,6 +164,12 @@ impl World {
 
     pub(crate) fn obedient(mut self) -> Self {
         self.server = Server::Obedient;
+        self
+    }
+
+    /// The host hands a frame that it knows from before over by its numbers.
+    pub(crate) fn by_numbers(mut self) -> Self {
+        self.told = Some(BTreeMap::new());
         self
     }
 
@@ -303,7 +313,7 @@ impl World {
             }
         };
         let envelope = frame.envelope();
-        let verdict = self.machine.frame(self.clocks(), socket, text.len(), frame.head, &envelope);
+        let verdict = self.judged(socket, text.len(), frame.head, &envelope);
         self.line(format_args!("> frame #{} {text}{}", socket.0, flags(verdict)));
         self.frames.push(text.into());
         if verdict.has(Verdict::DELIVER) {
@@ -316,6 +326,23 @@ impl World {
             assert!(self.machine.poll().is_none(), "an output waits although the verdict has no POLL");
         }
         assert!(matches!(frame.head, Head::Json) || !verdict.has(Verdict::HOLD) || !envelope.name.is_empty());
+        verdict
+    }
+
+    fn judged(&mut self, socket: SocketId, len: usize, head: Head, envelope: &Envelope<'_>) -> Verdict {
+        let now = self.clocks();
+        let Some(told) = &mut self.told else { return self.machine.frame(now, socket, len, head, envelope) };
+        let numbers = envelope.numbers();
+        let alike = Envelope { progress: None, at: None, eta: None, sequence: None, ..envelope.clone() };
+        let key = format!("{head:?} {alike:?}");
+        let known = told.get(&key);
+        if let Some(verdict) = known.and_then(|&last| self.machine.again(now, socket, len, last, &numbers)) {
+            return verdict;
+        }
+        let verdict = self.machine.frame_in_full(now, socket, len, head, envelope);
+        if let Some(again) = envelope.topic.and_then(|topic| self.machine.repeatable(topic)) {
+            told.insert(key, again);
+        }
         verdict
     }
 
