@@ -4,6 +4,7 @@ mod docs;
 mod polish_kotlin;
 mod polish_python;
 mod replaced;
+mod stub_python;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +38,11 @@ fn polished(folder: &Path, docs: &Docs) -> std::io::Result<()> {
             continue;
         }
         let text = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("py") => polish_python::python(&std::fs::read_to_string(&path)?, docs),
+            Some("py") => {
+                let module = polish_python::python(&std::fs::read_to_string(&path)?, docs);
+                std::fs::write(path.with_extension("pyi"), stub_python::stub(&module))?;
+                module
+            }
             Some("kt") => polish_kotlin::kotlin(&std::fs::read_to_string(&path)?),
             _ => continue,
         };

@@ -94,7 +94,7 @@ pub(crate) fn python(text: &str, docs: &Docs) -> String {
             }
             _ => {
                 if !is_inner_export(line) {
-                    let _ = writeln!(result, "{}", asked(line));
+                    let _ = writeln!(result, "{}", asked(&based(line)));
                 }
                 at += 1;
                 continue;
@@ -114,6 +114,18 @@ fn is_inner_export(line: &str) -> bool {
     INNER.contains(&name)
         || ["Native", "Next"].iter().any(|start| name.starts_with(start))
         || ["Protocol", "Impl"].iter().any(|end| name.ends_with(end))
+}
+
+/// A class without a base that is only the list of its methods.
+fn based(line: &str) -> String {
+    match line.split_once('(') {
+        Some((class, base))
+            if class.starts_with("class ") && base == format!("{}Protocol):", &class[6..]) =>
+        {
+            format!("{class}:")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// A question for a variant in the only case in which it can be asked.

@@ -1,4 +1,4 @@
-"""The example programs, as a user starts them, and what a type checker says to them."""
+"""The example programs, as a user starts them."""
 
 from __future__ import annotations
 
@@ -38,53 +38,3 @@ def test_docproc(mock: Mock) -> None:
     ended = run("docproc.py", f"{mock.url}/docproc", "session_examples", "--answer", "the second one")
     assert ended.returncode == 0, ended.stderr
     assert "model " in ended.stdout and ended.stdout.endswith("completed\n")
-
-
-def test_types() -> None:
-    """A program of a user is checked strictly without a word about this package."""
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", *map(str, EXAMPLES.glob("*.py"))],
-        capture_output=True,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stdout
-
-
-def test_a_right_program_is_understood(tmp_path: Path) -> None:
-    program = tmp_path / "right.py"
-    program.write_text(
-        "from steadfast_sdk import PRODUCTION, Endpoint, CharismaClient, SessionEvent, SteadfastError, TokenError, Why\n"
-        "def token(refused: bool) -> str:\n"
-        "    raise TokenError.Denied('signed out')\n"
-        "def look(event: SessionEvent) -> Why | None:\n"
-        "    if isinstance(event, SessionEvent.STATE) and isinstance(event.state, event.state.REFUSED):\n"
-        "        return event.state.why\n"
-        "    return None\n"
-        "try:\n"
-        "    CharismaClient(PRODUCTION, token_provider=token)\n"
-        "    CharismaClient(Endpoint.URL('wss://example.org'))\n"
-        "except SteadfastError.Command as error:\n"
-        "    print(error.kind.name, error.retryable + 1)\n"
-    )
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", str(program)],
-        capture_output=True,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stdout
-
-
-def test_a_wrong_program_is_told_so(tmp_path: Path) -> None:
-    program = tmp_path / "wrong.py"
-    program.write_text(
-        "from steadfast_sdk import CharismaClient\n"
-        "client = CharismaClient('ws://127.0.0.1', tokn='x')\n"
-        "client.answer_everything()\n"
-        "client.state.colour\n"
-    )
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", str(program)],
-        capture_output=True,
-        text=True,
-    )
-    assert [line.split(":")[1] for line in checked.stdout.splitlines() if ": error:" in line] == ["2", "3", "4"]

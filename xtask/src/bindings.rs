@@ -1,9 +1,10 @@
 //! What the tests of every language that loads the native library need.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::needs;
 use crate::shell::{cargo, must, output, program, root, target_folder};
+use crate::{library, needs};
 
 /// The library and its peer, built.
 pub(crate) struct Library {
@@ -34,6 +35,19 @@ pub(crate) fn swift(library: &Library) -> Result<(), String> {
     let package = root().join("sdk-ffi/swift/Sources");
     update(&written.join("Steadfast.swift"), &package.join("Steadfast/Generated/Steadfast.swift"))?;
     update(&written.join("steadfastFFI.h"), &package.join("steadfastFFI/steadfastFFI.h"))
+}
+
+/// Writes the stub of Python's bindings into their package: maturin has the bindings written, and takes no stubs.
+pub(crate) fn python(library: &Library) -> Result<(), String> {
+    let built = library.target.join("debug");
+    let written = library.target.join("bindings/python");
+    // From the root of its crate, whose uniffi.toml it reads.
+    let mut bindgen = Command::new(built.join("uniffi-bindgen"));
+    bindgen
+        .args(["generate", "--language", "python", "--no-format", "--library"])
+        .arg(built.join(library::name()));
+    must(bindgen.arg("--out-dir").arg(&written).current_dir(root().join("sdk-ffi")))?;
+    update(&written.join("steadfast.pyi"), &root().join("sdk-ffi/python/steadfast_sdk/_native/steadfast.pyi"))
 }
 
 /// Copies a file, unless it is there already: compilers look at its time.

@@ -21,6 +21,7 @@ pub(crate) fn check(session: &mut Session) {
 /// The wheel as it is shipped, in `target/python`.
 pub(crate) fn pack(session: &mut Session) {
     session.check((|| {
+        bindings::python(&bindings::library()?)?;
         let target = target_folder()?;
         let interpreter =
             needs::python(&Path::new(TESTS).join("requirements.txt"), &target.join("python-tests"))?;
@@ -40,6 +41,7 @@ struct Ready {
 
 fn prepare() -> Result<Ready, String> {
     let library = bindings::library()?;
+    bindings::python(&library)?;
     let requirements = Path::new(TESTS).join("requirements.txt");
     let interpreter = needs::python(&requirements, &target_folder()?.join("python-tests"))?;
     let wheels = library.target.join("python-wheels");

@@ -32,7 +32,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 
 # The generated module knows one loop for a whole process; programs may have several.
-_native.steadfast._uniffi_get_event_loop = _event_loop
+setattr(_native.steadfast, "_uniffi_get_event_loop", _event_loop)
 
 
 class Provider(NativeTokenProvider):
