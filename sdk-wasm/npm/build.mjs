@@ -22,10 +22,19 @@ execFileSync(
   ['--flatten', '--rereloop', '-Oz', '-Oz', '--converge', '--low-memory-unused', '--strip-debug', '--strip-producers', ...features.map((name) => `--enable-${name}`), input, '-o', 'dist/steadfast.wasm'],
   { stdio: 'inherit' },
 );
-const wasm = readFileSync('dist/steadfast.wasm');
+execFileSync(join('node_modules', '.bin', 'wasm-as'), ['src/unpack.wat', '-o', 'dist/unpack.wasm']);
 // Each byte is a character, from `#` on, where nothing but a backslash means something in quotation marks.
-const shifted = Array.from(wasm, (byte) => String.fromCharCode(byte + 35)).join('').replaceAll('\\', '\\\\');
-writeFileSync('src/generated/wasm.ts', `/** The module in WASM, each byte plus 35. */\nexport const shifted = "${shifted}";\n`);
+const shifted = (name) => {
+  const bytes = readFileSync(join('dist', `${name}.wasm`));
+  return `"${Array.from(bytes, (byte) => String.fromCharCode(byte + 35)).join('').replaceAll('\\', '\\\\')}"`;
+};
+writeFileSync('src/generated/wasm.ts', `
+/** The module in WASM, each byte plus 35. */
+export const shifted = ${shifted('steadfast')};
+/** The one that unpacks it, in the same way; see unpack.wat. */
+export const unpacker = ${shifted('unpack')};
+`);
+rmSync('dist/unpack.wasm');
 
 execFileSync(join('node_modules', '.bin', 'tsc'), ['-p', '.'], { stdio: 'inherit' });
 rmSync('dist/generated/wasm.d.ts', { force: true });
