@@ -33,10 +33,9 @@ macro_rules! names {
 
             /// The value with this number, as counted in [`Self::ALL`]; the unknown one if there is none.
             pub fn from_number(number: u8) -> Self {
-                match usize::from(number).checked_sub(1).and_then(|n| Self::ALL.get(n)) {
-                    Some((value, _)) => *value,
-                    None => $type::$unknown,
-                }
+                // Without the names, which not every host needs.
+                let values = [$type::$unknown, $($type::$variant,)*];
+                values.get(usize::from(number)).copied().unwrap_or($type::$unknown)
             }
         }
     };

@@ -19,7 +19,7 @@ const features = ['bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals
 execFileSync(
   join('node_modules', '.bin', 'wasm-opt'),
   // Nothing lives in the first KiB: there the stack ends.
-  ['--flatten', '--rereloop', '-Oz', '-Oz', '--converge', '--low-memory-unused', '--strip-debug', '--strip-producers', ...features.map((name) => `--enable-${name}`), input, '-o', 'dist/steadfast.wasm'],
+  ['--flatten', '--rereloop', '-Oz', '-Oz', '--converge', '--low-memory-unused', '--strip-debug', '--strip-producers', '--strip-target-features', ...features.map((name) => `--enable-${name}`), input, '-o', 'dist/steadfast.wasm'],
   { stdio: 'inherit' },
 );
 execFileSync(join('node_modules', '.bin', 'wasm-as'), ['src/unpack.wat', '-o', 'dist/unpack.wasm']);

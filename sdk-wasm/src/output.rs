@@ -171,10 +171,9 @@ fn event<'a>(event: &Event, o: Object<'a>) -> Object<'a> {
         Event::Interview { session_id, state } => {
             o.text("type", "interview").text("topic", session_id).object("state", |o| interview(*state, o))
         }
-        Event::Derived { topic, kind, stage, progress, at } => o
+        Event::Derived { topic, kind: _, stage, progress, at } => o
             .text("type", "derived")
             .text("topic", topic)
-            .text("kind", kind.name())
             .text("stage", stage.name())
             .parts("progress", *progress)
             .micros("at", *at),

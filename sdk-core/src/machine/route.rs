@@ -170,20 +170,20 @@ fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
         return error("attempts_per_minute", "0 attempts never connect; give 1 or more");
     }
     for (field, time) in [
-        ("dial_timeout", options.dial_timeout),
-        ("handshake_timeout", options.handshake_timeout),
-        ("command_timeout", config.timings.command_timeout),
-        ("confirm_timeout", config.timings.confirm_timeout),
-        ("token_timeout", config.timings.token_timeout),
-        ("probe_timeout", config.timings.probe_timeout),
-        ("ping_interval", config.timings.ping_interval),
-        ("pong_timeout", config.timings.pong_timeout),
-        ("rotate_after", config.timings.rotate_after),
-        ("browser_probe_interval", config.timings.browser_probe_interval),
-        ("refresh_interval", config.timings.refresh_interval),
-        ("clock_jump", config.timings.clock_jump),
+        ("dial_timeout", &options.dial_timeout),
+        ("handshake_timeout", &options.handshake_timeout),
+        ("command_timeout", &config.timings.command_timeout),
+        ("confirm_timeout", &config.timings.confirm_timeout),
+        ("token_timeout", &config.timings.token_timeout),
+        ("probe_timeout", &config.timings.probe_timeout),
+        ("ping_interval", &config.timings.ping_interval),
+        ("pong_timeout", &config.timings.pong_timeout),
+        ("rotate_after", &config.timings.rotate_after),
+        ("browser_probe_interval", &config.timings.browser_probe_interval),
+        ("refresh_interval", &config.timings.refresh_interval),
+        ("clock_jump", &config.timings.clock_jump),
     ] {
-        if ms(time) == 0 {
+        if ms(*time) == 0 {
             return error(field, "a time of 0 always runs out at once; give at least 1 ms");
         }
     }
