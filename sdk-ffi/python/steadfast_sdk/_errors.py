@@ -17,3 +17,6 @@ def _say(error: Exception) -> str:
 
 for _kind in (SteadfastError, TokenError, CallbackError):
     _kind.__str__ = _say  # type: ignore[method-assign, assignment]
+    # Where apps have them from, which is what a traceback says.
+    for _each in (_kind, *_kind.__subclasses__()):
+        _each.__module__ = __package__
