@@ -239,3 +239,31 @@ it('the log tells what happens and never a token', async () => {
   assert.match(all, /frame subscribed of quiet-log/);
   assert.ok(!all.includes(own), 'no token');
 });
+
+test('thousands of topics keep apart, also those whose texts share a place', { timeout: 60_000 }, async () => {
+  let socket;
+  class Loopback {
+    readyState = 0;
+    constructor() {
+      socket = this;
+      queueMicrotask(() => ((this.readyState = 1), this.onopen()));
+    }
+    hear(frame) {
+      this.onmessage?.({ data: JSON.stringify(frame) });
+    }
+    send(text) {
+      const { action, payload } = JSON.parse(text);
+      if (action === 'subscribe') queueMicrotask(() => this.hear({ type: 'subscribed', sessionId: payload.sessionId }));
+    }
+    close() {}
+  }
+  const many = { messagesPerMinute: 1e6, messagesPerSecond: 1e6, queueEntries: 1e5 };
+  const client = open('charisma', { url: 'ws://localhost', token: 'x', WebSocket: Loopback, ...many });
+  const topics = Array.from({ length: 4_120 }, (_, n) => `t${n}`);
+  const subscriptions = topics.map((topic) => client.subscribe(topic));
+  await Promise.all(subscriptions.map((subscription) => subscription.live()));
+  for (const share of [0.25, 0.5]) {
+    topics.forEach((sessionId, n) => socket.hear({ type: 'session_status', sessionId, status: 'uploading', message: `of ${sessionId}`, progress: share + n / 1e5 }));
+  }
+  subscriptions.forEach(({ topic, snapshot }, n) => assert.deepEqual([snapshot.message, snapshot.progress], [`of ${topic}`, 0.5 + n / 1e5]));
+});
