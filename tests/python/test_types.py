@@ -17,13 +17,12 @@ from test_interface import classes
 STUB = Path(str(sdk._steadfast.__file__)).with_suffix(".pyi")
 
 
-def mypy(*arguments: object, module: str = "mypy") -> subprocess.CompletedProcess[str]:
-    without_cache = {**os.environ, "MYPY_CACHE_DIR": os.devnull}
-    return subprocess.run([sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True, env=without_cache)
+def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, cwd=folder)
 
 
 def strict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return mypy("--strict", *arguments)
+    return run("mypy", "--strict", "--cache-dir", os.devnull, *arguments)
 
 
 def test_the_examples_are_right() -> None:
@@ -71,8 +70,9 @@ def test_a_wrong_program_is_told_so(tmp_path: Path) -> None:
     assert [line.split(":")[1] for line in checked.stdout.splitlines() if ": error:" in line] == [*"234567"], checked.stdout
 
 
-def test_the_stub_says_what_is_there() -> None:
-    checked = mypy("steadfast_sdk._native.steadfast", module="mypy.stubtest")
+def test_the_stub_says_what_is_there(tmp_path: Path) -> None:
+    # In a folder of its own, where it leaves a cache.
+    checked = run("mypy.stubtest", "steadfast_sdk._native.steadfast", folder=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 

@@ -20,6 +20,8 @@ const MOCK: &[&str] = &["-p", "steadfast-mock-server"];
 const CHECKS: &[(&str, &[&[&str]])] = &[
     ("wasm32-unknown-unknown", &[BARE, TYPED, WEB, WASM]),
     ("aarch64-linux-android", &[BARE, TYPED, NATIVE, FFI]),
+    ("armv7-linux-androideabi", &[FFI]),
+    ("x86_64-linux-android", &[FFI]),
     ("aarch64-apple-ios", &[BARE, TYPED, NATIVE, FFI]),
     ("aarch64-apple-darwin", &[NATIVE, FFI, MOCK]),
     ("x86_64-pc-windows-gnu", &[NATIVE, FFI, MOCK]),
