@@ -26,6 +26,8 @@ mod outputs;
 mod server;
 #[path = "simulation/settings.rs"]
 mod settings;
+#[path = "simulation/stream.rs"]
+mod stream;
 #[path = "simulation/wire.rs"]
 mod wire;
 #[path = "simulation/world.rs"]

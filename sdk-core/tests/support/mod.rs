@@ -9,21 +9,20 @@
 //! assert_eq!(world.dials(), [0, 6_000]);
 //! ```
 
+mod came;
+mod carry;
 mod server;
 mod show;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
 
 use steadfast::{
-    Again, Command, CommandError, CommandErrorKind, CommandId, Config, ConnectRequest, ConnectionState,
-    Delivery, DisconnectReason, Endpoint, Envelope, Event, Head, HostCaps, HttpId, HttpReply, HttpRequest,
-    Input, InterviewState, Machine, NoticeKind, Now, Output, Phase, Reachability, Reply, Request, Secret,
-    Sent, Service, Snapshot, SocketId, SubscriptionState, Token, TokenError, TokenSource, Verdict,
-    Visibility, WhyKind, messages,
+    Again, Command, CommandError, CommandId, Config, ConnectRequest, Delivery, DisconnectReason, Endpoint,
+    Envelope, Event, Head, HostCaps, HttpId, HttpReply, HttpRequest, Input, Machine, Now, Reachability,
+    Reply, Request, Secret, Service, SocketId, Token, TokenError, TokenSource, Verdict, Visibility, messages,
 };
 
-use self::show::{flags, shown};
+use self::show::flags;
 
 /// The wall clock when a story begins: 2026-01-01T00:00:00Z.
 pub(crate) const EPOCH: u64 = 1_767_225_600_000;
@@ -438,250 +437,6 @@ impl World {
     pub(crate) fn shutdown(&mut self) -> &mut Self {
         self.command(Command::Shutdown);
         self
-    }
-
-    // --- what came of it ---------------------------------------------------------------------------------------
-
-    /// When each socket was asked for.
-    pub(crate) fn dials(&self) -> Vec<u64> {
-        self.opened.iter().map(|(at, ..)| *at).collect()
-    }
-
-    /// What was sent, without the times.
-    pub(crate) fn texts(&self) -> Vec<&str> {
-        self.sent.iter().map(|(_, _, text)| text.as_str()).collect()
-    }
-
-    /// How many of the messages sent contain this.
-    pub(crate) fn count_sent(&self, part: &str) -> usize {
-        self.sent.iter().filter(|(_, _, text)| text.contains(part)).count()
-    }
-
-    /// The `requestId` of the newest message sent.
-    pub(crate) fn last_request(&self) -> String {
-        let text = &self.sent.last().unwrap().2;
-        let value: serde_json::Value = serde_json::from_str(text).unwrap();
-        value["requestId"].as_str().unwrap().into()
-    }
-
-    pub(crate) fn state(&self) -> &ConnectionState {
-        self.machine.state()
-    }
-
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.state(), ConnectionState::Ready { .. })
-    }
-
-    /// Why the client waits or stopped.
-    #[track_caller]
-    pub(crate) fn why(&self) -> WhyKind {
-        match self.state().why() {
-            Some(why) => why.kind,
-            None => panic!("{:?} has no why\n{}", self.state(), self.log),
-        }
-    }
-
-    /// When the next attempt is, in ms of the story.
-    #[track_caller]
-    pub(crate) fn waits_until(&self) -> u64 {
-        match self.state() {
-            ConnectionState::Waiting { until, .. } => until - EPOCH,
-            other => panic!("{other:?}\n{}", self.log),
-        }
-    }
-
-    pub(crate) fn subscription(&self, topic: &str) -> Option<SubscriptionState> {
-        self.machine.subscription(topic)
-    }
-
-    pub(crate) fn is_live(&self, topic: &str) -> bool {
-        self.subscription(topic) == Some(SubscriptionState::Live)
-    }
-
-    /// Why a topic was refused.
-    #[track_caller]
-    pub(crate) fn refusal(&self, topic: &str) -> WhyKind {
-        match self.subscription(topic) {
-            Some(SubscriptionState::Refused { why }) => why.kind,
-            other => panic!("{topic} is {other:?}\n{}", self.log),
-        }
-    }
-
-    pub(crate) fn interview(&self, session: &str) -> Option<InterviewState> {
-        self.machine.interview(session)
-    }
-
-    #[track_caller]
-    pub(crate) fn snapshot(&self, topic: &str) -> &Snapshot {
-        self.machine.snapshot(topic).unwrap()
-    }
-
-    pub(crate) fn phase(&self, topic: &str) -> Phase {
-        self.snapshot(topic).phase
-    }
-
-    /// The one outcome of a command that has ended.
-    #[track_caller]
-    pub(crate) fn outcome(&self, id: CommandId) -> &Outcome {
-        match self.outcomes.get(&id.0).map(Vec::as_slice) {
-            Some([one]) => one,
-            other => panic!("command {} has the outcomes {other:?}\n{}", id.0, self.log),
-        }
-    }
-
-    pub(crate) fn is_pending(&self, id: CommandId) -> bool {
-        !self.outcomes.contains_key(&id.0)
-    }
-
-    /// How a command failed: kind, code, retryable, sent.
-    #[track_caller]
-    pub(crate) fn failure(&self, id: CommandId) -> (CommandErrorKind, Option<&str>, bool, Sent) {
-        match self.outcome(id) {
-            Err(error) => (error.kind, error.code.as_deref(), error.retryable, error.sent),
-            Ok(reply) => panic!("command {} succeeded: {reply:?}\n{}", id.0, self.log),
-        }
-    }
-
-    pub(crate) fn notices(&self, kind: NoticeKind) -> usize {
-        self.events
-            .iter()
-            .filter(|(_, event)| matches!(event, Event::Notice { kind: own, .. } if *own == kind))
-            .count()
-    }
-
-    /// Every gap told: topic, since, until (ms of the story), recovered.
-    pub(crate) fn gaps(&self) -> Vec<(&str, u64, u64, bool)> {
-        self.events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::Gap { topic, since, until, recovered } => {
-                    Some((topic.as_str(), since - EPOCH, until - EPOCH, *recovered))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The names of the connection's states, in order.
-    pub(crate) fn states(&self) -> Vec<&'static str> {
-        self.events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::State(state) => Some(state.name()),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// Everything that happened, one line each, and forgets it.
-    pub(crate) fn transcript(&mut self) -> String {
-        std::mem::take(&mut self.log)
-    }
-
-    // --- inside ------------------------------------------------------------------------------------------------
-
-    fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        let mut text = text.to_string();
-        for secret in &self.secrets {
-            if !secret.is_empty() {
-                text = text.replace(secret.as_str(), "(token)");
-            }
-        }
-        let _ = writeln!(self.log, "{:>8.3} {text}", self.now as f64 / 1000.0);
-    }
-
-    fn drain(&mut self) {
-        loop {
-            while let Some(output) = self.machine.poll() {
-                let _ = writeln!(self.debug, "{output:?}");
-                self.take(output);
-            }
-            match self.reactions.pop_front() {
-                Some(Reaction::Opened(socket)) if self.sockets.contains(&socket) => {
-                    self.line(format_args!("> opened #{}", socket.0));
-                    self.machine.handle(self.clocks(), Input::Opened(socket));
-                }
-                Some(Reaction::Frame(socket, text)) if self.sockets.contains(&socket) => {
-                    self.frame_on(socket, &text);
-                }
-                Some(Reaction::Closed(socket, reason)) if self.sockets.contains(&socket) => {
-                    self.ended_on(socket, reason);
-                }
-                Some(Reaction::Token(generation, answer)) => {
-                    self.machine.handle(self.clocks(), Input::Token(generation, answer));
-                }
-                Some(_) => {}
-                None => return,
-            }
-        }
-    }
-
-    fn take(&mut self, output: Output) {
-        match output {
-            Output::Open(socket, request) => {
-                let names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
-                self.line(format_args!("open #{} {} {}", socket.0, request.url, names.join(" ")));
-                self.opened.push((self.now, socket, request));
-                self.sockets.push(socket);
-                self.answer_dial(socket);
-            }
-            Output::Send(socket, text) => {
-                self.line(format_args!("send #{} {}", socket.0, text.expose()));
-                self.sent.push((self.now, socket, text.expose().into()));
-                assert!(self.sockets.contains(&socket), "sent to a socket that is gone");
-                self.answer_message(socket, text.expose());
-            }
-            Output::Ping(socket) => {
-                self.line(format_args!("ping #{}", socket.0));
-                self.pings.push((self.now, socket));
-            }
-            Output::Close(socket, reason) => {
-                self.line(format_args!("close #{} {reason:?}", socket.0));
-                self.sockets.retain(|own| *own != socket);
-            }
-            Output::Http(id, request) => {
-                self.line(format_args!("http {} {} {}", id.0, request.method, request.url));
-                self.requests.push((id, request));
-            }
-            Output::Abort(id) => {
-                self.line(format_args!("abort {}", id.0));
-                self.aborted.push(id);
-            }
-            Output::FetchToken { generation, force } => {
-                self.line(format_args!("fetch token{}", if force { ", force" } else { "" }));
-                self.asked.push((self.now, force));
-                self.generation = generation;
-                self.answer_provider(generation);
-            }
-            Output::Done(id, outcome) => {
-                match &outcome {
-                    Ok(_) => self.line(format_args!("done {}", id.0)),
-                    Err(error) => self.line(format_args!(
-                        "done {} {} retryable={} sent={:?}",
-                        id.0, error, error.retryable, error.sent
-                    )),
-                }
-                self.outcomes.entry(id.0).or_default().push(outcome);
-            }
-            Output::Release(frame, verdict) => {
-                let text = self.frames[frame.0 as usize].clone();
-                self.line(format_args!("release {text}{}", flags(verdict)));
-                if verdict.has(Verdict::DELIVER) {
-                    self.delivered.push((text, verdict));
-                }
-            }
-            Output::Event(event) => {
-                self.line(format_args!("{}", shown(&event)));
-                if let Event::State(state) = &event {
-                    let before = self.events.iter().rev().find_map(|(_, event)| match event {
-                        Event::State(state) => Some(state),
-                        _ => None,
-                    });
-                    assert_ne!(before, Some(state), "a state is announced twice [rules §2.12.3]");
-                }
-                self.events.push((self.now, event));
-            }
-        }
     }
 }
 
