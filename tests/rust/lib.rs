@@ -178,8 +178,8 @@ pub fn finish(server: &MockServer, service: Service, topic: &str) {
     server.emit(mock_service(service), topic, event, data).expect("an emit");
 }
 
-/// How often a topic was asked for on the wire, by connection.
-pub fn asked(server: &MockServer, service: Service, topic: &str) -> BTreeMap<u64, usize> {
+/// How often a topic was asked for on the wire by each connection that asked, in their order.
+pub fn asked(server: &MockServer, service: Service, topic: &str) -> Vec<usize> {
     let wanted = match service {
         Service::Charisma | Service::DocProc => "subscribe",
         Service::Saga => "join_project",
@@ -195,11 +195,11 @@ pub fn asked(server: &MockServer, service: Service, topic: &str) -> BTreeMap<u64
             _ => false,
         }
     });
-    let mut counts = BTreeMap::new();
+    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
     for entry in entries {
         *counts.entry(entry.connection).or_default() += 1;
     }
-    counts
+    counts.into_values().collect()
 }
 
 /// The journal's entries of this kind on a service.
