@@ -25,25 +25,23 @@ pub fn string(out: &mut String, text: &str) {
 /// Writes one JSON object, field by field.
 #[derive(Debug)]
 #[must_use = "an object is not complete before its `end`"]
-pub struct Object<'a> {
-    out: &'a mut String,
-    first: bool,
-}
+pub struct Object<'a>(&'a mut String);
 
 impl<'a> Object<'a> {
     /// Begins an object at the end of a text.
     pub fn new(out: &'a mut String) -> Self {
         out.push('{');
-        Self { out, first: true }
+        Self(out)
     }
 
     fn key(&mut self, name: &str) -> &mut String {
-        if !core::mem::take(&mut self.first) {
-            self.out.push(',');
+        // No value ends in an opening brace: what does is an object that has no field yet.
+        if !self.0.ends_with('{') {
+            self.0.push(',');
         }
-        string(self.out, name);
-        self.out.push(':');
-        self.out
+        string(self.0, name);
+        self.0.push(':');
+        self.0
     }
 
     /// A text.
@@ -93,7 +91,7 @@ impl<'a> Object<'a> {
 
     /// Ends the object.
     pub fn end(self) {
-        self.out.push('}');
+        self.0.push('}');
     }
 }
 

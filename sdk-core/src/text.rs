@@ -117,6 +117,23 @@ pub(crate) fn cut<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
     Some((text.get(..at)?, text.get(at + mark.len()..)?))
 }
 
+/// The text without this mark at its end, however often it stands there.
+#[inline(never)]
+pub(crate) fn without_end<'a>(mut text: &'a str, mark: &str) -> &'a str {
+    while let Some(rest) = text.strip_suffix(mark) {
+        text = rest;
+    }
+    text
+}
+
+/// The whole number that these digits write, if they are nothing else.
+#[inline(never)]
+pub(crate) fn whole(digits: &[u8]) -> Option<u64> {
+    // One of 19 digits fits in any case; there are none that long.
+    let sound = (1..=19).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    sound.then(|| digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
 /// Whether the text holds a control character.
 #[inline(never)]
 pub(crate) fn has_control(text: &str) -> bool {

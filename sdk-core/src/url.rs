@@ -1,6 +1,6 @@
 //! The little that the core needs of URLs: scheme, authority, path and query, without a parser's full ambition.
 
-use crate::text::{Quoted, cut, has, has_control, hex, text};
+use crate::text::{Quoted, cut, has, has_control, hex, text, whole, without_end};
 use alloc::string::String;
 
 /// A URL taken apart. The query keeps its order; a fragment is dropped.
@@ -41,8 +41,8 @@ impl Url {
         check_authority(authority)?;
         Ok(Self {
             secure,
-            authority: authority.trim_end_matches(':').into(),
-            path: tidy(path.trim_end_matches('/')),
+            authority: without_end(authority, ":").into(),
+            path: tidy(without_end(path, "/")),
             query: tidy(query),
         })
     }
@@ -50,7 +50,7 @@ impl Url {
     /// Removes `suffix` from the path's end, if it is there.
     pub(crate) fn strip_path(mut self, suffix: &str) -> Self {
         if let Some(rest) = self.path.strip_suffix(suffix) {
-            self.path = rest.trim_end_matches('/').into();
+            self.path = without_end(rest, "/").into();
         }
         self
     }
@@ -58,7 +58,7 @@ impl Url {
     /// Whether the host is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = host_of(&self.authority).to_ascii_lowercase();
-        let host = host.trim_end_matches('.');
+        let host = without_end(&host, ".");
         host == "localhost"
             || host.ends_with(".localhost")
             || is_loopback_v4(host)
@@ -91,12 +91,8 @@ fn check_authority(authority: &str) -> Result<(), String> {
     match rest.strip_prefix(':') {
         None if rest.is_empty() => Ok(()),
         Some("") => Ok(()),
-        Some(port)
-            if port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0) =>
-        {
-            Ok(())
-        }
-        _ => Err(text![Quoted(rest.trim_start_matches(':')), " is no port; give 1 to 65535"]),
+        Some(port) if whole(port.as_bytes()).is_some_and(|n| (1..=65535).contains(&n)) => Ok(()),
+        port => Err(text![Quoted(port.unwrap_or(rest)), " is no port; give 1 to 65535"]),
     }
 }
 
@@ -116,15 +112,10 @@ fn tidy(text: &str) -> String {
 
 /// Whether it is an address of 127.0.0.0/8. The standard parser is many times as large in a browser's download.
 fn is_loopback_v4(host: &str) -> bool {
-    let number = |part: &str| {
-        let canonical = (1..=3).contains(&part.len()) && (part.len() == 1 || !part.starts_with('0'));
-        let digits = part.bytes().all(|b| b.is_ascii_digit());
-        (canonical && digits).then(|| part.bytes().fold(0_u16, |n, b| n * 10 + u16::from(b - b'0')))
-    };
-    let mut parts = host.split('.').map(number);
-    parts.next() == Some(Some(127))
-        && parts.clone().count() == 3
-        && parts.all(|part| part.is_some_and(|part| part <= 255))
+    let canonical = |part: &[u8]| part.len() == 1 || !part.starts_with(b"0");
+    let byte = |part| whole(part).filter(|number| *number <= 255 && canonical(part));
+    let mut parts = host.as_bytes().split(|b| *b == b'.').map(byte);
+    parts.next() == Some(Some(127)) && parts.clone().count() == 3 && parts.all(|part| part.is_some())
 }
 
 fn host_of(authority: &str) -> &str {

@@ -58,7 +58,9 @@ impl Buffer {
         let length = self.length(index)?;
         let before: usize = (0..index).filter_map(|index| self.length(index)).sum();
         let start = TEXTS_AT + before;
-        core::str::from_utf8(self.raw().get(start..start + length)?).ok()
+        let text = self.raw().get(start..start + length)?;
+        // SAFETY: the host writes texts by TextEncoder, which writes nothing but UTF-8, and tells their lengths itself.
+        Some(unsafe { core::str::from_utf8_unchecked(text) })
     }
 
     /// A text that is empty if it is not there.

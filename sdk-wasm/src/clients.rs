@@ -73,7 +73,7 @@ impl Client {
 
 /// All clients. A handle is a place in the list, from 1.
 pub(crate) struct Clients {
-    list: Vec<Option<Client>>,
+    list: Vec<Option<Box<Client>>>,
     /// From the steady clock to Unix time.
     pub(crate) offset: f64,
 }
@@ -88,7 +88,7 @@ impl Clients {
     }
 
     pub(crate) fn add(&mut self, machine: Machine) -> u32 {
-        let client = Some(Client { machine, slots: Vec::new() });
+        let client = Some(Box::new(Client { machine, slots: Vec::new() }));
         let free = self.list.iter().position(Option::is_none);
         if let Some((at, place)) = free.and_then(|at| self.list.get_mut(at).map(|place| (at, place))) {
             *place = client;
@@ -100,7 +100,7 @@ impl Clients {
     }
 
     pub(crate) fn get(&mut self, handle: u32) -> Option<&mut Client> {
-        self.list.get_mut((handle as usize).wrapping_sub(1))?.as_mut()
+        self.list.get_mut((handle as usize).wrapping_sub(1))?.as_deref_mut()
     }
 
     pub(crate) fn remove(&mut self, handle: u32) {

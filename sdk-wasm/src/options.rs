@@ -117,10 +117,16 @@ pub(crate) fn read(buffer: &mut Buffer, caps: u32) -> Result<Machine, ConfigErro
 }
 
 fn pairs(text: Option<&str>) -> Vec<(String, String)> {
-    let mut parts = text.unwrap_or_default().split_terminator('\0');
+    let mut rest = text.unwrap_or_default();
+    let mut next = || {
+        let end = rest.bytes().position(|byte| byte == 0)?;
+        let part = rest.get(..end)?;
+        rest = rest.get(end + 1..)?;
+        Some(String::from(part))
+    };
     let mut pairs = Vec::new();
-    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-        pairs.push((name.into(), value.into()));
+    while let (Some(name), Some(value)) = (next(), next()) {
+        pairs.push((name, value));
     }
     pairs
 }

@@ -113,5 +113,5 @@ pub(super) fn request_id(number: u64) -> String {
 
 /// The number in a `requestId` of ours.
 pub(super) fn request_number(id: &str) -> Option<u64> {
-    id.strip_prefix("sf-")?.parse().ok()
+    crate::text::whole(id.strip_prefix("sf-")?.as_bytes())
 }
