@@ -146,7 +146,7 @@ impl Machine {
             )
         } else {
             Ruling::new(
-                Meaning::Retry { retry_after: 0 },
+                Meaning::Retry,
                 WhyKind::TokenProvider,
                 text!["The token provider gave no token: ", text],
                 "It is asked again by itself; check the place that issues tokens",

@@ -21,7 +21,7 @@ impl Machine {
             link.server_errors = 0;
         }
         match ruling.meaning {
-            Meaning::Retry { retry_after } => {
+            Meaning::Retry => {
                 if why.kind == WhyKind::ServerError {
                     link.server_errors += 1;
                     if link.server_errors == 5 {
@@ -31,7 +31,7 @@ impl Machine {
                         );
                     }
                 }
-                self.wait(id, why, Pause { retry_after, ..Pause::default() });
+                self.wait(id, why, Pause { retry_after: ruling.retry_after, ..Pause::default() });
             }
             Meaning::Oversized => self.wait(id, why, Pause::default()),
             Meaning::Restart => self.wait(id, why, Pause { spread: true, ..Pause::default() }),

@@ -8,10 +8,10 @@ use crate::io::DisconnectReason;
 use crate::text::{Quoted, has, text};
 
 /// What to do after a connection ended or could not be made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Try again by the usual schedule, not before `retry_after` ms.
-    Retry { retry_after: u64 },
+    /// Try again by the usual schedule, not before [`Ruling::retry_after`].
+    Retry,
     /// The server restarts: spread the first retry widely.
     Restart,
     /// The token was refused.
@@ -38,6 +38,8 @@ pub(super) enum Meaning {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ruling {
     pub meaning: Meaning,
+    /// For how long the server asked to be left alone, ms.
+    pub retry_after: u64,
     pub kind: WhyKind,
     pub text: String,
     pub code: Option<String>,
@@ -76,7 +78,12 @@ const WAIT: &str = "Wait; it is tried again by itself";
 
 impl Ruling {
     pub(super) fn new(meaning: Meaning, kind: WhyKind, text: impl Into<String>, help: &'static str) -> Self {
-        Self { meaning, kind, text: text.into(), code: None, help }
+        Self::of(meaning, kind, text.into(), help)
+    }
+
+    #[inline(never)]
+    const fn of(meaning: Meaning, kind: WhyKind, text: String, help: &'static str) -> Self {
+        Self { meaning, retry_after: 0, kind, text, code: None, help }
     }
 
     fn code(mut self, code: u16) -> Self {
@@ -86,7 +93,7 @@ impl Ruling {
 
     pub(super) fn retry(kind: WhyKind, text: impl Into<String>) -> Self {
         let help = if kind == WhyKind::Network { NETWORK } else { WAIT };
-        Self::new(Meaning::Retry { retry_after: 0 }, kind, text, help)
+        Self::new(Meaning::Retry, kind, text, help)
     }
 
     pub(super) fn auth(text: impl Into<String>) -> Self {
@@ -119,10 +126,10 @@ pub(super) fn rule(service: Service, reason: &DisconnectReason, at: Circumstance
     };
     // What the server announced explains the close that follows, whatever its code.
     match by_reason.meaning {
-        Meaning::Retry { .. } | Meaning::Policy if at.said_expired => {
+        Meaning::Retry | Meaning::Policy if at.said_expired => {
             Ruling::auth("The server said that the token has expired")
         }
-        Meaning::Retry { .. } if at.said_shutdown => restart(),
+        Meaning::Retry if at.said_shutdown => restart(),
         _ => by_reason,
     }
 }
@@ -251,11 +258,11 @@ fn refused_upgrade(status: u16, retry_after: Option<u64>, at: Circumstances) -> 
             "Close the other tab, device or process, or take the place back with take_over()",
         ),
         429 => Ruling {
-            meaning: Meaning::Retry { retry_after: retry_after.unwrap_or(0) },
+            retry_after: retry_after.unwrap_or(0),
             ..Ruling::retry(WhyKind::Overloaded, text)
         },
         500..=599 => Ruling {
-            meaning: Meaning::Retry { retry_after: retry_after.unwrap_or(0) },
+            retry_after: retry_after.unwrap_or(0),
             ..Ruling::retry(if status == 503 { WhyKind::Overloaded } else { WhyKind::ServerError }, text)
         },
         _ if at.ever_ready => Ruling::retry(WhyKind::Configuration, text),
