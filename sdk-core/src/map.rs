@@ -130,6 +130,14 @@ impl<K, V> Map<K, V> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
+    /// The first key whose entry fits.
+    pub(crate) fn first(&self, fits: impl Fn(&K, &V) -> bool) -> Option<K>
+    where
+        K: Clone,
+    {
+        self.0.iter().find(|(key, value)| fits(key, value)).map(|(key, _)| key.clone())
+    }
+
     /// All entries, in order, with values to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.0.iter_mut().map(|(key, value)| (&*key, value))

@@ -1,7 +1,6 @@
 //! Attempts: beginning one, dialing, handshakes, Ready, and a connection that takes another's place.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::Machine;
 use super::link::conn_at;
@@ -23,8 +22,7 @@ impl Machine {
             return;
         }
         let work = self.has_work();
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.live.is_some() {
                 continue;
@@ -237,28 +235,18 @@ impl Machine {
     /// Closes replaced connections whose answers are all there.
     pub(super) fn close_drained(&mut self) {
         let now = self.now.mono;
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            let done: Vec<SocketId> = link
-                .old
-                .iter()
-                .filter(|conn| {
+        let kept = self.faults_planted.is(super::Faults::KEEP_REPLACED);
+        for id in self.link_ids() {
+            while let Some(link) = self.links.get_mut(&id)
+                && let Some(at) = link.old.iter().position(|conn| {
                     let waits = conn.awaited.iter().any(|a| matches!(a.what, Awaiting::Command { .. }));
                     let speaks =
                         self.topics.values().any(|topic| topic.prior == Some(conn.socket) && topic.desired());
-                    let kept = self.faults_planted.is(super::Faults::KEEP_REPLACED);
                     conn.drain_until <= now || !(waits || speaks || kept)
                 })
-                .map(|conn| conn.socket)
-                .collect();
-            for socket in done {
-                let Some(link) = self.links.get_mut(&id) else { continue };
-                if let Some(at) = link.old.iter().position(|conn| conn.socket == socket) {
-                    let conn = link.old.remove(at);
-                    self.out.push_back(Output::Close(socket, CloseReason::Replaced));
-                    self.bury(conn, false);
-                }
+            {
+                let conn = link.old.remove(at);
+                self.discard(conn, Some(CloseReason::Replaced), false);
             }
         }
     }

@@ -179,8 +179,7 @@ impl Machine {
     /// A new token is in hand while connections run: use it in-band, or by new connections.
     pub(super) fn apply_new_token(&mut self, by_user: bool) {
         let Some(token) = self.tokens.current.clone() else { return };
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let current =
                 link.live.as_ref().and_then(|conn| conn.token.as_ref()).is_some_and(|t| t.text == token.text);

@@ -52,8 +52,10 @@ const FLAPPING: u32 = 3;
 impl Backoff {
     /// The nominal delay before retry `n`, counted from 0.
     pub(super) fn nominal(options: &Reconnect, n: u32) -> u64 {
-        let factor = 1_u64.checked_shl(n).filter(|f| *f != 0).unwrap_or(u64::MAX);
-        ms(options.base_delay).saturating_mul(factor).min(ms(options.max_delay))
+        let (base, cap, n) = (ms(options.base_delay), ms(options.max_delay), n.min(63));
+        let delay = base << n;
+        // What the shift has lost of it is more than any cap.
+        if delay >> n == base { delay.min(cap) } else { cap }
     }
 
     /// Whether the server accepts and closes, again and again.

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::link::ready_at;
-use super::link::{Awaited, Awaiting, Link, Rest, conn_at};
+use super::link::{Awaited, Awaiting, Link, Rest};
 use super::requests::{BETWEEN_IDS, expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
@@ -194,22 +194,23 @@ impl Machine {
             self.dirty = true;
             return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::No);
         }
-        let call = self.calls.iter().find(|(_, call)| call.command == Some(id)).map(|(http, _)| *http);
-        if let Some(http) = call {
+        if let Some(http) = self.calls.first(|_, call| call.command == Some(id)) {
             self.calls.remove(&http);
             self.out.push_back(Output::Abort(http));
             return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
         }
-        let mut found = false;
+        let is_it = |what: &Awaiting| matches!(what, Awaiting::Command { id: own, .. } if *own == id);
         for (link, socket) in self.sockets() {
-            let Some(conn) = conn_at(&mut self.links, link, socket) else { continue };
-            let before = conn.awaited.len();
-            conn.awaited
-                .retain(|awaited| !matches!(&awaited.what, Awaiting::Command { id: own, .. } if *own == id));
-            found |= conn.awaited.len() != before;
-        }
-        if found {
-            self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
+            if self.take_awaited(link, socket, None, is_it).is_some() {
+                return self.fail_command(
+                    id,
+                    CommandErrorKind::Cancelled,
+                    None,
+                    message,
+                    true,
+                    Sent::Unknown,
+                );
+            }
         }
     }
 
@@ -302,7 +303,7 @@ impl Machine {
 
     /// The link that commands go by: the one there is, or the first that is Ready.
     fn ready_link(&self) -> Option<u32> {
-        self.links.iter().find(|(_, link)| link.is_ready()).map(|(id, _)| *id)
+        self.links.first(|_, link| link.is_ready())
     }
 
     fn send_command(&mut self, id: u32, queued: Queued) {

@@ -176,7 +176,7 @@ impl Machine {
         if failed(WhyKind::Overloaded) > 0 || self.budget_left() == Some(0) {
             hints.push("The server is overloaded, or a rate limit was met: subscribe to fewer topics at once, send less often");
         }
-        let live = || self.topics.values().filter(|topic| matches!(topic.state(), SubscriptionState::Live));
+        let live = || self.topics.values().filter(|topic| topic.is_live());
         let unheard = |topic: &Topic| {
             topic.snapshot.updated_at.is_none()
                 && topic.snapshot.items.is_empty()

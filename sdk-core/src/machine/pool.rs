@@ -1,7 +1,6 @@
 //! Several links, one for each topic: as many as are wanted and allowed, and one that tries first. [rules §2.3]
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use super::Machine;
 use super::link::{Link, Rest};
@@ -13,18 +12,12 @@ const HANDSHAKES: usize = 20;
 impl Machine {
     /// One link for each desired topic, as many as are allowed at once.
     pub(super) fn sync_pool(&mut self) {
-        let stale: Vec<u32> = self
-            .links
-            .iter()
-            .filter(|(_, link)| {
-                let topic = link.topic.as_ref().and_then(|topic| self.topics.get(topic));
-                let wanted = topic.is_some_and(|topic| topic.desired() || (topic.keep && topic.handles > 0));
-                !wanted && link.close_at.is_none()
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in stale {
-            self.drop_link(id, CloseReason::Done);
+        while let Some(stale) = self.links.first(|_, link| {
+            let topic = link.topic.as_ref().and_then(|topic| self.topics.get(topic));
+            let wanted = topic.is_some_and(|topic| topic.desired() || (topic.keep && topic.handles > 0));
+            !wanted && link.close_at.is_none()
+        }) {
+            self.drop_link(stale, CloseReason::Done);
         }
         if self.closed {
             return;
@@ -62,8 +55,7 @@ impl Machine {
     }
 
     pub(super) fn close_links(&mut self) {
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             self.drop_link(id, CloseReason::Done);
         }
     }

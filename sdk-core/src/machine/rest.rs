@@ -1,7 +1,6 @@
 //! REST companions: requests that go by HTTP and need a token, but no connection. [rules §2.7]
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::Machine;
 use super::commands::Queued;
@@ -35,7 +34,13 @@ impl Machine {
 
     /// Whether a REST request waits for a token.
     pub(super) fn calls_need_token(&self) -> bool {
-        self.queue.iter().any(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
+        self.call_without_token().is_some()
+    }
+
+    /// Where in the queue the first REST request stands that waits for a token.
+    #[inline(never)]
+    fn call_without_token(&self) -> Option<usize> {
+        self.queue.iter().position(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
     }
 
     /// A token is there for the REST requests that waited for one.
@@ -45,14 +50,8 @@ impl Machine {
 
     /// There is no token for the REST requests that waited for one.
     pub(super) fn calls_lost_token(&mut self, why: &str) {
-        let waiting: Vec<CommandId> = self
-            .queue
-            .iter()
-            .filter(|queued| queued.is_rest() && !self.rest_has_token(&queued.request))
-            .map(|queued| queued.id)
-            .collect();
-        self.queue.retain(|queued| !waiting.contains(&queued.id));
-        for id in waiting {
+        while let Some(at) = self.call_without_token() {
+            let id = self.queue.remove(at).id;
             let message = text!["the token provider gave no token: ", why];
             self.fail_command(id, CommandErrorKind::NotConnected, None, &message, true, Sent::No);
         }
@@ -147,10 +146,8 @@ impl Machine {
     /// Ends REST requests that take too long; gives the next such moment.
     pub(super) fn expire_calls(&mut self) {
         let now = self.now.mono;
-        let late: Vec<HttpId> =
-            self.calls.iter().filter(|(_, call)| call.until <= now).map(|(id, _)| *id).collect();
-        for http in late {
-            let Some(call) = self.calls.remove(&http) else { continue };
+        while let Some(http) = self.calls.first(|_, call| call.until <= now) {
+            let Some(call) = self.calls.remove(&http) else { return };
             self.out.push_back(Output::Abort(http));
             if let Some(id) = call.command {
                 let message = "no answer came in time";

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::link::conn_at;
 use super::link::{Awaiting, Conn, Happening, Link, Rest, Stage};
 use super::throttle::Priority;
-use super::topics::Wire;
+use super::topics::{Topic, Wire};
 use super::verdict::Ruling;
 use super::{Faults, Machine, SHARED};
 use crate::command::CommandId;
@@ -54,8 +54,7 @@ impl Machine {
         if self.background_is_over() {
             self.suspend();
         }
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             self.expire_link(id);
         }
         self.expire_topics();
@@ -271,26 +270,22 @@ impl Machine {
 
     fn expire_topics(&mut self) {
         let now = self.now.mono;
-        let due: Vec<String> = self
-            .topics
-            .iter()
-            .filter(|(_, topic)| {
-                topic.linger_until.is_some_and(|at| at <= now)
-                    || topic.gap_due.is_some_and(|at| at <= now)
-                    || topic.completion.is_some_and(|completion| completion.due <= now)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in due {
-            let Some(topic) = self.topics.get(&name) else { continue };
-            let (linger, gap) = (topic.linger_until, topic.gap_due);
-            if topic.completion.is_some_and(|completion| completion.due <= now) {
+        let is_over = |at: Option<u64>| at.is_some_and(|at| at <= now);
+        let over = |topic: &Topic| {
+            let completion = topic.completion.map(|completion| completion.due);
+            [completion, topic.gap_due, topic.linger_until].map(is_over)
+        };
+        // What is over is gone when it has been told.
+        while let Some(name) = self.topics.first(|_, topic| over(topic).contains(&true)) {
+            let Some(topic) = self.topics.get(&name) else { return };
+            let [completion, gap, linger] = over(topic);
+            if completion {
                 self.completion_due(&name);
             }
-            if gap.is_some_and(|at| at <= now) {
+            if gap {
                 self.close_gap(&name, false);
             }
-            if linger.is_some_and(|at| at <= now) {
+            if linger {
                 self.linger_over(&name);
             }
         }

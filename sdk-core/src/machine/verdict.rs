@@ -257,10 +257,7 @@ fn refused_upgrade(status: u16, retry_after: Option<u64>, at: Circumstances) -> 
             text![text, ": another connection holds the place"],
             "Close the other tab, device or process, or take the place back with take_over()",
         ),
-        429 => Ruling {
-            retry_after: retry_after.unwrap_or(0),
-            ..Ruling::retry(WhyKind::Overloaded, text)
-        },
+        429 => Ruling { retry_after: retry_after.unwrap_or(0), ..Ruling::retry(WhyKind::Overloaded, text) },
         500..=599 => Ruling {
             retry_after: retry_after.unwrap_or(0),
             ..Ruling::retry(if status == 503 { WhyKind::Overloaded } else { WhyKind::ServerError }, text)

@@ -19,8 +19,7 @@ impl Machine {
         if self.all_refused().is_some() {
             self.wish_again_for_token();
         }
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.live.is_some() {
                 continue;
@@ -66,8 +65,7 @@ impl Machine {
             Visibility::Hidden => self.background_since = None,
             Visibility::Visible => {
                 self.background_since = None;
-                let ids: Vec<u32> = self.link_ids();
-                for id in ids {
+                for id in self.link_ids() {
                     if matches!(self.links.get(&id).map(|link| &link.rest), Some(Rest::Suspended)) {
                         self.set_rest(id, Rest::Idle);
                         if self.has_work() {
@@ -90,8 +88,7 @@ impl Machine {
 
     /// The app has been in the background for long enough.
     pub(super) fn suspend(&mut self) {
-        let ids: Vec<u32> = self.link_ids();
-        for id in ids {
+        for id in self.link_ids() {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let active = link.live.is_some() || matches!(link.rest, Rest::Waiting { .. });
             for conn in link.take_all() {

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::link::Awaiting;
 use super::link::{conn_at, ready_at};
@@ -52,13 +51,7 @@ impl Machine {
                 ..Topic::default()
             };
             // The connection of the ended one may still be closing.
-            let closing: Vec<u32> = self
-                .links
-                .iter()
-                .filter(|(_, link)| link.topic.as_ref() == Some(&name))
-                .map(|(id, _)| *id)
-                .collect();
-            for link in closing {
+            while let Some(link) = self.links.first(|_, link| link.topic.as_ref() == Some(&name)) {
                 self.drop_link(link, crate::io::CloseReason::Done);
             }
         }
@@ -411,38 +404,25 @@ impl Machine {
 
     /// Tells which subscriptions have changed their state, and marks pictures stale.
     pub(super) fn announce_topics(&mut self) {
-        let unix = self.now.unix;
-        let mut news: Vec<(String, Option<SubscriptionState>, bool)> = Vec::new();
-        let mut interviews = Vec::new();
         for (name, topic) in self.topics.iter_mut() {
-            let state = topic.state();
-            let mut stale = false;
-            if state == SubscriptionState::Pending && topic.ever_live && topic.snapshot.stale_since.is_none()
-            {
-                topic.snapshot.stale_since = Some(topic.gap_since.unwrap_or(unix));
-                stale = true;
-            }
             if topic.interview == Some(InterviewState::Active) && !topic.is_live() {
                 topic.interview = Some(InterviewState::Starting);
-                interviews.push(name.clone());
+                let (session_id, state) = (name.clone(), InterviewState::Starting);
+                self.out.push_back(Output::Event(Event::Interview { session_id, state }));
             }
-            let changed = topic.said.as_ref() != Some(&state);
-            if changed {
+        }
+        for (name, topic) in self.topics.iter_mut() {
+            let state = topic.state();
+            let stale = state == SubscriptionState::Pending
+                && topic.ever_live
+                && topic.snapshot.stale_since.is_none();
+            if topic.said.as_ref() != Some(&state) {
                 topic.said = Some(state.clone());
-            }
-            if changed || stale {
-                news.push((name.clone(), changed.then_some(state), stale));
-            }
-        }
-        for session_id in interviews {
-            self.event(Event::Interview { session_id, state: InterviewState::Starting });
-        }
-        for (topic, state, stale) in news {
-            if let Some(state) = state {
-                self.event(Event::Subscription { topic: topic.clone(), state });
+                self.out.push_back(Output::Event(Event::Subscription { topic: name.clone(), state }));
             }
             if stale {
-                self.event(Event::Snapshot { topic });
+                topic.snapshot.stale_since = Some(topic.gap_since.unwrap_or(self.now.unix));
+                self.out.push_back(Output::Event(Event::Snapshot { topic: name.clone() }));
             }
         }
     }

@@ -102,7 +102,7 @@ impl Machine {
 
     /// The link that a socket belongs to; `None` for one that has been given up.
     pub(super) fn link_of(&self, socket: SocketId) -> Option<u32> {
-        self.links.iter().find(|(_, link)| link.has(socket)).map(|(id, _)| *id)
+        self.links.first(|_, link| link.has(socket))
     }
 }
 
