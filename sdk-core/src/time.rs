@@ -94,14 +94,14 @@ pub fn parse_instant(text: &str) -> Option<f64> {
 /// ```
 pub fn format_instant(unix: u64) -> String {
     let (days, rest) = (unix / 86_400_000, unix % 86_400_000);
-    let (year, month, day) = civil_from_days(i64::try_from(days).unwrap_or(0));
+    let (year, month, day) = civil_from_days(days);
     let (hour, minute, second, millis) =
         (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
     let mut text = String::with_capacity(24);
     let parts = [
-        (year as u64, 4, '-'),
-        (month as u64, 2, '-'),
-        (day as u64, 2, 'T'),
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
         (hour, 2, ':'),
         (minute, 2, ':'),
         (second, 2, '.'),
@@ -161,16 +161,15 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
 

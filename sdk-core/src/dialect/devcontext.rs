@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{AuthMode, Service};
 use crate::envelope::{Envelope, Kind, Stage, Stages};
-use crate::json::{self, Object};
+use crate::json;
 use crate::snapshot::Phase;
 use crate::time::format_instant;
 
@@ -105,35 +105,34 @@ impl Dialect for DevContext {
     }
 
     fn encode(&self, wish: &Outgoing<'_>, stamp: &Stamp<'_>) -> Option<String> {
-        let write = |kind: &str, fill: &dyn Fn(Object<'_>)| {
+        let write = |kind: &str, payload: &str| {
             json::object(|o| {
-                let o = o.text("type", kind).text("timestamp", &format_instant(stamp.unix));
-                let mut payload = String::new();
-                fill(Object::new(&mut payload));
-                o.raw("payload", &payload).text("requestId", stamp.request)
-            })
-        };
-        let session = |kind: &str, id: &str| write(kind, &|p| p.text("sessionId", id).end());
-        let analysis = |kind: &str, id: &str| write(kind, &|p| p.text("analysisId", id).end());
-        Some(match *wish {
-            Outgoing::Authenticate { token } => write("authenticate", &|p| p.text("token", token).end()),
-            Outgoing::Subscribe { topic } => analysis("subscribe_analysis", topic),
-            Outgoing::Unsubscribe { topic } => analysis("unsubscribe_analysis", topic),
-            Outgoing::Ping => write("ping", &|p| p.end()),
-            Outgoing::StartInterview { analysis, session_type } => write("start_interview", &|p| {
-                p.text("analysisId", analysis).text("sessionType", session_type.name()).end();
-            }),
-            Outgoing::SubmitAnswer { session, question, answer } => write("submit_answer", &|p| {
-                p.text("sessionId", session).text("questionId", question).text("answer", answer).end();
-            }),
-            Outgoing::PauseInterview { session: id } => session("pause_interview", id),
-            Outgoing::ResumeInterview { session: id } => session("resume_interview", id),
-            Outgoing::Raw { kind, payload } => json::object(|o| {
                 o.text("type", kind)
                     .text("timestamp", &format_instant(stamp.unix))
-                    .raw("payload", if payload.is_empty() { "{}" } else { payload })
+                    .raw("payload", payload)
                     .text("requestId", stamp.request)
-            }),
+            })
+        };
+        let one = |kind: &str, name: &str, value: &str| write(kind, &json::object(|p| p.text(name, value)));
+        Some(match *wish {
+            Outgoing::Authenticate { token } => one("authenticate", "token", token),
+            Outgoing::Subscribe { topic } => one("subscribe_analysis", "analysisId", topic),
+            Outgoing::Unsubscribe { topic } => one("unsubscribe_analysis", "analysisId", topic),
+            Outgoing::Ping => write("ping", "{}"),
+            Outgoing::StartInterview { analysis, session_type } => {
+                let payload =
+                    json::object(|p| p.text("analysisId", analysis).text("sessionType", session_type.name()));
+                write("start_interview", &payload)
+            }
+            Outgoing::SubmitAnswer { session, question, answer } => {
+                let payload = json::object(|p| {
+                    p.text("sessionId", session).text("questionId", question).text("answer", answer)
+                });
+                write("submit_answer", &payload)
+            }
+            Outgoing::PauseInterview { session: id } => one("pause_interview", "sessionId", id),
+            Outgoing::ResumeInterview { session: id } => one("resume_interview", "sessionId", id),
+            Outgoing::Raw { kind, payload } => write(kind, if payload.is_empty() { "{}" } else { payload }),
             Outgoing::Pong => return None,
         })
     }

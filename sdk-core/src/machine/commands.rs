@@ -184,34 +184,24 @@ impl Machine {
 
     /// The caller gave up: whatever it waited for, its outcome is `Cancelled`.
     pub(super) fn cancel(&mut self, id: CommandId) {
-        let message = "the caller gave up";
-        if let Some(at) = self.waiters.iter().position(|waiter| waiter.id == id) {
+        let is_it = |what: &Awaiting| matches!(what, Awaiting::Command { id: own, .. } if *own == id);
+        let sent = if let Some(at) = self.waiters.iter().position(|waiter| waiter.id == id) {
             self.waiters.remove(at);
-            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::No);
-        }
-        if let Some(at) = self.queue.iter().position(|queued| queued.id == id) {
+            Sent::No
+        } else if let Some(at) = self.queue.iter().position(|queued| queued.id == id) {
             self.queue.remove(at);
             self.dirty = true;
-            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::No);
-        }
-        if let Some(http) = self.calls.first(|_, call| call.command == Some(id)) {
+            Sent::No
+        } else if let Some(http) = self.calls.first(|_, call| call.command == Some(id)) {
             self.calls.remove(&http);
             self.out.push_back(Output::Abort(http));
-            return self.fail_command(id, CommandErrorKind::Cancelled, None, message, true, Sent::Unknown);
-        }
-        let is_it = |what: &Awaiting| matches!(what, Awaiting::Command { id: own, .. } if *own == id);
-        for (link, socket) in self.sockets() {
-            if self.take_awaited(link, socket, None, is_it).is_some() {
-                return self.fail_command(
-                    id,
-                    CommandErrorKind::Cancelled,
-                    None,
-                    message,
-                    true,
-                    Sent::Unknown,
-                );
-            }
-        }
+            Sent::Unknown
+        } else if self.sockets().into_iter().any(|(link, socket)| self.take_awaited(link, socket, None, is_it).is_some()) {
+            Sent::Unknown
+        } else {
+            return;
+        };
+        self.fail_command(id, CommandErrorKind::Cancelled, None, "the caller gave up", true, sent);
     }
 
     // --- sending -----------------------------------------------------------------------------------------------
@@ -360,13 +350,13 @@ impl Machine {
         &mut self,
         id: CommandId,
         kind: CommandErrorKind,
-        code: Option<String>,
+        code: Option<&str>,
         message: &str,
         retryable: bool,
         sent: Sent,
     ) {
         let message = self.said(message);
-        let code = code.map(|code| self.word(&code));
+        let code = code.map(|code| self.word(code));
         self.out.push_back(Output::Done(id, Err(CommandError { kind, code, message, retryable, sent })));
     }
 
@@ -457,7 +447,7 @@ impl Machine {
         self.fail_command(
             id,
             CommandErrorKind::Rejected,
-            code.map(String::from),
+            code,
             text,
             fault.retryable,
             Sent::Yes,
@@ -550,7 +540,7 @@ impl Machine {
                 None => left.push(waiter),
                 Some(Ok(())) => self.done(waiter.id),
                 Some(Err((kind, code, why, sent))) => {
-                    self.fail_command(waiter.id, kind, code, &why, false, sent);
+                    self.fail_command(waiter.id, kind, code.as_deref(), &why, false, sent);
                 }
             }
         }

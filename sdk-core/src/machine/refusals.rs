@@ -164,7 +164,7 @@ impl Machine {
                 if ask == Ask::Answer {
                     self.answer_refused(&key);
                 }
-                let code = Some(String::from(envelope.code.unwrap_or("RATE_LIMIT_EXCEEDED")));
+                let code = envelope.code.or(Some("RATE_LIMIT_EXCEEDED"));
                 self.fail_command(id, CommandErrorKind::Rejected, code, text, true, Sent::Yes);
             }
             _ => {}

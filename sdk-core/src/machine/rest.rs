@@ -129,8 +129,8 @@ impl Machine {
                 let retryable = reply.status == 429 || reply.status >= 500;
                 let message =
                     reply.error.unwrap_or_else(|| text!["the server answered with HTTP ", reply.status]);
-                let code = Some(text![reply.status]);
-                self.fail_command(id, CommandErrorKind::Rejected, code, &message, retryable, Sent::Yes);
+                let code = text![reply.status];
+                self.fail_command(id, CommandErrorKind::Rejected, Some(&code), &message, retryable, Sent::Yes);
             }
             Err(error) => {
                 let (kind, sent) = if error.sent {
