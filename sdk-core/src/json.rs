@@ -35,10 +35,7 @@ impl<'a> Object<'a> {
     }
 
     fn key(&mut self, name: &str) -> &mut String {
-        // No value ends in an opening brace: what does is an object that has no field yet.
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
+        separate(self.0);
         string(self.0, name);
         self.0.push(':');
         self.0
@@ -70,6 +67,19 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A whole number, if there is one.
+    pub fn number_if(self, name: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(self, name: &str, value: bool) -> Self {
+        self.raw(name, if value { "true" } else { "false" })
+    }
+
     /// A share from 0 to 1, if there is one, with six decimals. The code that writes any number is larger than this
     /// whole module.
     pub fn share_if(mut self, name: &str, value: Option<f64>) -> Self {
@@ -89,9 +99,27 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A list.
+    pub fn list<T>(
+        mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        write: impl Fn(&mut String, T),
+    ) -> Self {
+        list_into(self.key(name), items, write);
+        self
+    }
+
     /// Ends the object.
     pub fn end(self) {
         self.0.push('}');
+    }
+}
+
+/// Begins the next field or item. No value ends in an opening bracket: what does has nothing in it yet.
+fn separate(out: &mut String) {
+    if !matches!(out.as_bytes().last(), Some(b'{' | b'[')) {
+        out.push(',');
     }
 }
 
@@ -105,6 +133,16 @@ pub fn object(fill: impl FnOnce(Object<'_>) -> Object<'_>) -> String {
 /// Appends one JSON object to a text.
 pub fn object_into(out: &mut String, fill: impl FnOnce(Object<'_>) -> Object<'_>) {
     fill(Object::new(out)).end();
+}
+
+/// Appends one JSON array to a text, item by item.
+pub fn list_into<T>(out: &mut String, items: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T)) {
+    out.push('[');
+    for item in items {
+        separate(out);
+        write(out, item);
+    }
+    out.push(']');
 }
 
 #[cfg(test)]

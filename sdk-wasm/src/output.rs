@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use steadfast::json::{Object, object_into, string};
+use steadfast::json::{Object, list_into, object_into, string};
 use steadfast::{
     CommandError, ConfigError, ConnectionState, Event, InterviewState, Machine, Output, Reply, Request, Sent,
     Snapshot, SubscriptionState, Why,
@@ -55,11 +55,7 @@ pub(crate) fn look(machine: &Machine, what: u32, buffer: &mut Buffer) {
             }
         }
         7 => {
-            for (topic, _) in machine.topics() {
-                out.push(if out.is_empty() { '[' } else { ',' });
-                string(&mut out, topic);
-            }
-            out.push_str(if out.is_empty() { "[]" } else { "]" });
+            list_into(&mut out, machine.topics(), |out, (topic, _)| string(out, topic));
         }
         _ => object_into(&mut out, |o| o.parts("half", Some(machine.share(0.5)))),
     }
@@ -76,39 +72,23 @@ trait Whole: Sized {
 
 impl Whole for Object<'_> {
     fn parts(self, name: &str, share: Option<f64>) -> Self {
-        match share {
-            Some(share) => self.number(name, (share * 9_007_199_254_740_992.0) as u64),
-            None => self,
-        }
+        self.number_if(name, share.map(|share| (share * 9_007_199_254_740_992.0) as u64))
     }
 
     fn micros(self, name: &str, time: Option<f64>) -> Self {
-        match time {
-            Some(time) => self.number(name, (time * 1000.0) as u64),
-            None => self,
-        }
+        self.number_if(name, time.map(|time| (time * 1000.0) as u64))
     }
 }
 
 fn write<'a>(machine: &Machine, output: &Output, o: Object<'a>) -> Object<'a> {
     match output {
-        Output::Open(id, request) => {
-            let headers = pairs(&request.headers);
-            let mut protocols = String::from("[");
-            for (n, name) in request.subprotocols.iter().enumerate() {
-                if n > 0 {
-                    protocols.push(',');
-                }
-                string(&mut protocols, name);
-            }
-            protocols.push(']');
-            o.text("do", "open")
-                .number("id", id.0.into())
-                .text("url", &request.url)
-                .raw("headers", &headers)
-                .raw("protocols", &protocols)
-                .number("max", request.max_message as u64)
-        }
+        Output::Open(id, request) => o
+            .text("do", "open")
+            .number("id", id.0.into())
+            .text("url", &request.url)
+            .list("headers", &request.headers, pair)
+            .list("protocols", &request.subprotocols, |out, name| string(out, name))
+            .number("max", request.max_message as u64),
         Output::Send(id, text) => o.text("do", "send").number("id", id.0.into()).text("text", text.expose()),
         Output::Ping(id) => o.text("do", "ping").number("id", id.0.into()),
         Output::Close(id, reason) => {
@@ -123,22 +103,21 @@ fn write<'a>(machine: &Machine, output: &Output, o: Object<'a>) -> Object<'a> {
             .number("id", id.0.into())
             .text("method", request.method)
             .text("url", &request.url)
-            .raw("headers", &pairs(&request.headers))
+            .list("headers", &request.headers, pair)
             .text_if("body", request.body.as_deref())
             .number("max", request.max_body as u64)
             .text("expect", expected(machine.request_of(*id))),
         Output::Abort(id) => o.text("do", "abort").number("id", id.0.into()),
         Output::FetchToken { generation, force } => {
-            o.text("do", "token").number("id", (*generation).into()).raw("force", boolean(*force))
+            o.text("do", "token").number("id", (*generation).into()).flag("force", *force)
         }
         Output::Done(id, result) => {
             let o = o.text("do", "done").number("id", id.0.into());
             match result {
-                Ok(Reply { frame, http, elapsed }) => {
-                    let o = o.number("elapsed", *elapsed);
-                    let o = if let Some(frame) = frame { o.number("frame", frame.0.into()) } else { o };
-                    if let Some(http) = http { o.number("http", http.0.into()) } else { o }
-                }
+                Ok(Reply { frame, http, elapsed }) => o
+                    .number("elapsed", *elapsed)
+                    .number_if("frame", frame.map(|frame| frame.0.into()))
+                    .number_if("http", http.map(|http| http.0.into())),
                 Err(error) => o.object("error", |o| command_error(error, o)),
             }
         }
@@ -183,7 +162,7 @@ fn event<'a>(event: &Event, o: Object<'a>) -> Object<'a> {
             .text("topic", topic)
             .number("since", *since)
             .number("until", *until)
-            .raw("recovered", boolean(*recovered)),
+            .flag("recovered", *recovered),
         Event::Fetched { topic, http } => {
             o.text("type", "fetched").text("topic", topic).number("http", http.0.into())
         }
@@ -223,7 +202,7 @@ fn subscription<'a>(state: &SubscriptionState, o: Object<'a>) -> Object<'a> {
 fn interview(state: InterviewState, o: Object<'_>) -> Object<'_> {
     let o = o.text("status", state.name());
     match state {
-        InterviewState::Paused { can_resume } => o.raw("canResume", boolean(can_resume)),
+        InterviewState::Paused { can_resume } => o.flag("canResume", can_resume),
         _ => o,
     }
 }
@@ -245,53 +224,33 @@ fn command_error<'a>(error: &CommandError, o: Object<'a>) -> Object<'a> {
     o.text("kind", error.kind.name())
         .text_if("code", error.code.as_deref())
         .text("message", &error.message)
-        .raw("retryable", boolean(error.retryable))
+        .flag("retryable", error.retryable)
         .text("sent", sent)
 }
 
 fn snapshot<'a>(snapshot: &Snapshot, o: Object<'a>) -> Object<'a> {
-    let o = o
-        .text("topic", &snapshot.topic)
+    o.text("topic", &snapshot.topic)
         .text("phase", snapshot.phase.name())
         .parts("progress", snapshot.progress)
         .text_if("message", snapshot.message.as_deref())
         .text_if("error", snapshot.error.as_deref())
-        .raw("terminal", boolean(snapshot.terminal))
-        .micros("updatedAt", snapshot.updated_at);
-    let o = if let Some(eta) = snapshot.eta_ms { o.number("etaMs", eta) } else { o };
-    let o = if let Some(since) = snapshot.stale_since { o.number("staleSince", since) } else { o };
-    let mut items = String::from("[");
-    for (n, item) in snapshot.items.iter().enumerate() {
-        if n > 0 {
-            items.push(',');
-        }
-        object_into(&mut items, |o| {
-            o.text("id", &item.id)
-                .text("kind", item.kind)
-                .text("phase", item.phase.name())
-                .parts("progress", item.progress)
-                .text_if("message", item.message.as_deref())
-                .text_if("error", item.error.as_deref())
-                .micros("updatedAt", item.updated_at)
-        });
-    }
-    items.push(']');
-    o.raw("items", &items)
+        .flag("terminal", snapshot.terminal)
+        .micros("updatedAt", snapshot.updated_at)
+        .number_if("etaMs", snapshot.eta_ms)
+        .number_if("staleSince", snapshot.stale_since)
+        .list("items", &snapshot.items, |out, item| {
+            object_into(out, |o| {
+                o.text("id", &item.id)
+                    .text("kind", item.kind)
+                    .text("phase", item.phase.name())
+                    .parts("progress", item.progress)
+                    .text_if("message", item.message.as_deref())
+                    .text_if("error", item.error.as_deref())
+                    .micros("updatedAt", item.updated_at)
+            });
+        })
 }
 
-fn pairs(pairs: &[(String, String)]) -> String {
-    let mut out = String::from("[");
-    for (n, (name, value)) in pairs.iter().enumerate() {
-        out.push_str(if n > 0 { ",[" } else { "[" });
-        string(&mut out, name);
-        out.push(',');
-        string(&mut out, value);
-        out.push(']');
-    }
-    out.push(']');
-    out
-}
-
-const fn boolean(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
+fn pair(out: &mut String, (name, value): &(String, String)) {
+    list_into(out, [name, value], |out, text| string(out, text));
 }

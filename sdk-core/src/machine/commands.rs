@@ -196,7 +196,11 @@ impl Machine {
             self.calls.remove(&http);
             self.out.push_back(Output::Abort(http));
             Sent::Unknown
-        } else if self.sockets().into_iter().any(|(link, socket)| self.take_awaited(link, socket, None, is_it).is_some()) {
+        } else if self
+            .sockets()
+            .into_iter()
+            .any(|(link, socket)| self.take_awaited(link, socket, None, is_it).is_some())
+        {
             Sent::Unknown
         } else {
             return;
@@ -444,14 +448,7 @@ impl Machine {
         if ask == Ask::Answer {
             self.answer_refused(key);
         }
-        self.fail_command(
-            id,
-            CommandErrorKind::Rejected,
-            code,
-            text,
-            fault.retryable,
-            Sent::Yes,
-        );
+        self.fail_command(id, CommandErrorKind::Rejected, code, text, fault.retryable, Sent::Yes);
     }
 
     /// An answer was not taken: the interview waits for one again, with the question that it has. Not if another answer

@@ -197,39 +197,6 @@ impl Machine {
 
     fn diagnosis_json(&self, hints: &[&str]) -> String {
         let stats = &self.stats;
-        let list = |items: &mut dyn Iterator<Item = String>| {
-            let mut out = String::from("[");
-            for (n, item) in items.enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                out.push_str(&item);
-            }
-            out.push(']');
-            out
-        };
-        let text = |value: &str| {
-            let mut out = String::new();
-            json::string(&mut out, value);
-            out
-        };
-        let topics = list(&mut self.topics.iter().map(|(name, topic)| {
-            let state = topic.state();
-            json::object(|o| {
-                let o = o
-                    .text("topic", name)
-                    .text("state", state.name())
-                    .text("phase", topic.snapshot.phase.name());
-                let o = o.share_if("progress", topic.snapshot.progress);
-                match &state {
-                    SubscriptionState::Refused { why } => o.text("why", &text![why]),
-                    _ => o,
-                }
-            })
-        }));
-        let hints = list(&mut hints.iter().map(|hint| text(hint)));
-        let failures =
-            json::object(|o| stats.failures.iter().fold(o, |o, (kind, count)| o.number(kind.name(), *count)));
         json::object(|o| {
             let mut o = o
                 .text("service", self.config.service.slug())
@@ -250,32 +217,40 @@ impl Machine {
                     n.number("attempt", u64::from(*attempt)).text("at", &format_instant(*until))
                 });
             }
-            o.raw("topics", &topics)
-                .text("token", &self.token_story())
-                .object("stats", |s| {
-                    let s = s
-                        .number("attempts", stats.attempts)
-                        .number("reconnects", stats.reconnects)
-                        .number("auth_failures", stats.auth_failures)
-                        .number("unexpected_closes", stats.unexpected_closes)
-                        .number("frames_in", stats.frames_in)
-                        .number("frames_out", stats.frames_out)
-                        .number("bytes_in", stats.bytes_in)
-                        .number("bytes_out", stats.bytes_out)
-                        .number("violations", stats.violations)
-                        .number("dropped", stats.dropped)
-                        .number("skipped", stats.skipped)
-                        .raw("failures", &failures);
-                    let s = match stats.last_round_trip {
-                        Some(ms) => s.number("last_round_trip_ms", ms),
-                        None => s,
-                    };
-                    match self.budget_left() {
-                        Some(left) => s.number("budget_left", u64::from(left)),
-                        None => s,
+            o.list("topics", self.topics.iter(), |out, (name, topic)| {
+                json::object_into(out, |o| {
+                    let state = topic.state();
+                    let o = o
+                        .text("topic", name)
+                        .text("state", state.name())
+                        .text("phase", topic.snapshot.phase.name())
+                        .share_if("progress", topic.snapshot.progress);
+                    match &state {
+                        SubscriptionState::Refused { why } => o.text("why", &text![why]),
+                        _ => o,
                     }
-                })
-                .raw("hints", &hints)
+                });
+            })
+            .text("token", &self.token_story())
+            .object("stats", |s| {
+                s.number("attempts", stats.attempts)
+                    .number("reconnects", stats.reconnects)
+                    .number("auth_failures", stats.auth_failures)
+                    .number("unexpected_closes", stats.unexpected_closes)
+                    .number("frames_in", stats.frames_in)
+                    .number("frames_out", stats.frames_out)
+                    .number("bytes_in", stats.bytes_in)
+                    .number("bytes_out", stats.bytes_out)
+                    .number("violations", stats.violations)
+                    .number("dropped", stats.dropped)
+                    .number("skipped", stats.skipped)
+                    .object("failures", |o| {
+                        stats.failures.iter().fold(o, |o, (kind, count)| o.number(kind.name(), *count))
+                    })
+                    .number_if("last_round_trip_ms", stats.last_round_trip)
+                    .number_if("budget_left", self.budget_left().map(u64::from))
+            })
+            .list("hints", hints, |out, hint| json::string(out, hint))
         })
     }
 }

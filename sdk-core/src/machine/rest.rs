@@ -130,7 +130,14 @@ impl Machine {
                 let message =
                     reply.error.unwrap_or_else(|| text!["the server answered with HTTP ", reply.status]);
                 let code = text![reply.status];
-                self.fail_command(id, CommandErrorKind::Rejected, Some(&code), &message, retryable, Sent::Yes);
+                self.fail_command(
+                    id,
+                    CommandErrorKind::Rejected,
+                    Some(&code),
+                    &message,
+                    retryable,
+                    Sent::Yes,
+                );
             }
             Err(error) => {
                 let (kind, sent) = if error.sent {
