@@ -48,8 +48,13 @@ async def test_a_thousand_clients_leave_nothing_behind(service: Service, mock: M
     await some(1000)
     await until(lambda: left.files() <= files and not left.objects())
 
+    # A table in use may have become larger: tokio's of threads that may block by 132 bytes when there are four at once,
+    # their queue by 64.
+    allowed = {"blocks": 0, "bytes": 1023, "tasks": 0}
+
     def more() -> dict[str, int]:
-        return {what: count - before[what] for what, count in left.held_by_library().items() if count > before[what]}
+        grown = {what: count - before[what] for what, count in left.held_by_library().items()}
+        return {what: count for what, count in grown.items() if count > allowed[what]}
 
     with contextlib.suppress(asyncio.TimeoutError):
         await until(lambda: not more())
