@@ -20,7 +20,8 @@ impl Machine {
         if got_data || ruling.kind != WhyKind::ServerError {
             link.server_errors = 0;
         }
-        match ruling.meaning {
+        let pause = Pause { retry_after: ruling.retry_after, ..Pause::default() };
+        let next = match ruling.meaning {
             Meaning::Retry => {
                 if why.kind == WhyKind::ServerError {
                     link.server_errors += 1;
@@ -31,69 +32,69 @@ impl Machine {
                         );
                     }
                 }
-                self.wait(id, why, Pause { retry_after: ruling.retry_after, ..Pause::default() });
+                Next::Wait(pause)
             }
-            Meaning::Oversized => self.wait(id, why, Pause::default()),
-            Meaning::Restart => self.wait(id, why, Pause { spread: true, ..Pause::default() }),
+            Meaning::Oversized => Next::Wait(pause),
+            Meaning::Restart => Next::Wait(Pause { spread: true, ..pause }),
             Meaning::Auth => {
                 self.stats.auth_failures += 1;
-                let Some(link) = self.links.get_mut(&id) else { return };
-                let again = link.strike.is_some();
-                if again || matches!(self.tokens.source, TokenSource::None) {
-                    if link.topic.is_some() {
-                        return self.refuse_link(id, why);
-                    }
-                    return self.fail(id, why);
+                if link.strike.is_some() || matches!(self.tokens.source, TokenSource::None) {
+                    if link.topic.is_some() { Next::Refuse } else { Next::Fail }
+                } else {
+                    link.strike = Some(token.unwrap_or_default());
+                    link.struck_by = Some((why.text.clone(), why.code.clone()));
+                    Next::Again
                 }
-                link.strike = Some(token.unwrap_or_default());
-                link.struck_by = Some((why.text.clone(), why.code.clone()));
-                self.try_again(id, true, why);
             }
-            Meaning::Fatal => self.fail(id, why),
-            Meaning::Refused => self.refuse_link(id, why),
-            Meaning::Displaced => self.set_rest(id, Rest::Displaced(why)),
+            Meaning::Fatal => Next::Fail,
+            Meaning::Refused => Next::Refuse,
+            Meaning::Displaced => return self.set_rest(id, Rest::Displaced(why)),
             Meaning::Policy => {
                 if core::mem::replace(&mut link.policy_strike, true) {
                     self.notice(NoticeKind::ServerPolicy, why.text.clone());
-                    self.wait(id, why, Pause { at_cap: true, ..Pause::default() });
+                    Next::Wait(Pause { at_cap: true, ..pause })
                 } else if self.tokens.has_provider() {
-                    self.try_again(id, true, why);
+                    Next::Again
                 } else {
-                    self.wait(id, why, Pause::default());
+                    Next::Wait(pause)
                 }
             }
             Meaning::Protocol => {
                 link.protocol_errors += 1;
                 if link.protocol_errors >= 3 {
                     why.text.push_str(", three times in a row");
-                    return self.fail(id, why);
+                    Next::Fail
+                } else {
+                    Next::Wait(pause)
                 }
-                self.wait(id, why, Pause::default());
             }
             Meaning::Kicked => {
                 let before = link.kicked_at.replace(now);
-                if before.is_some_and(|before| now - before <= 10_000) {
-                    return self.fail(id, why);
-                }
-                self.wait(id, why, Pause::default());
+                if before.is_some_and(|before| now - before <= 10_000) { Next::Fail } else { Next::Wait(pause) }
             }
             Meaning::Done => {
                 self.wanted = false;
-                self.set_rest(id, Rest::Idle);
+                return self.set_rest(id, Rest::Idle);
             }
+        };
+        match next {
+            Next::Wait(pause) => self.wait(id, why, pause),
+            Next::Again => self.try_again(id, why),
+            Next::Fail => self.fail(id, why),
+            Next::Refuse => self.refuse_link(id, why),
         }
     }
 
-    /// Another attempt at once, where the verdict asks for one.
-    pub(super) fn try_again(&mut self, id: u32, force: bool, why: Why) {
+    /// Another attempt at once, with another token.
+    fn try_again(&mut self, id: u32, why: Why) {
         if !self.may_retry(id) {
             return self.give_up(id, &why);
         }
         if let Some(link) = self.links.get_mut(&id) {
             // Should the limit per minute hold it back, this is why it waits.
-            link.rest = Rest::Waiting { until: 0, shown: self.now.unix, not_before: 0, force, why };
+            link.rest = Rest::Waiting { until: 0, shown: self.now.unix, not_before: 0, force: true, why };
         }
-        self.begin(id, force, true);
+        self.begin(id, true, true);
     }
 
     pub(super) fn may_retry(&self, id: u32) -> bool {
@@ -189,6 +190,15 @@ impl Machine {
         }
         self.dirty = true;
     }
+}
+
+/// What a link does next.
+enum Next {
+    Wait(Pause),
+    /// With another token.
+    Again,
+    Fail,
+    Refuse,
 }
 
 /// What makes a wait longer than the schedule.

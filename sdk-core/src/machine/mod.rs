@@ -390,10 +390,16 @@ impl Machine {
         if self.closed {
             return ConnectionState::Closed;
         }
-        let best = self.links.values().map(|link| self.link_state(link)).max_by_key(state_rank);
+        let mut best = ConnectionState::Idle;
+        for link in self.links.values() {
+            let state = self.link_state(link);
+            if state_rank(&state) >= state_rank(&best) {
+                best = state;
+            }
+        }
         match best {
-            Some(state) if !matches!(state, ConnectionState::Idle) => state,
-            _ => self.all_refused().unwrap_or(ConnectionState::Idle),
+            ConnectionState::Idle => self.all_refused().unwrap_or(best),
+            _ => best,
         }
     }
 
