@@ -70,7 +70,11 @@ impl Machine {
             }
             Meaning::Kicked => {
                 let before = link.kicked_at.replace(now);
-                if before.is_some_and(|before| now - before <= 10_000) { Next::Fail } else { Next::Wait(pause) }
+                if before.is_some_and(|before| now - before <= 10_000) {
+                    Next::Fail
+                } else {
+                    Next::Wait(pause)
+                }
             }
             Meaning::Done => {
                 self.wanted = false;

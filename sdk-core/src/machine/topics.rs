@@ -87,6 +87,12 @@ pub(super) fn near<'a>(
 }
 
 impl Topic {
+    #[inline(never)]
+    pub(super) fn new(name: &str, order: u64) -> Box<Self> {
+        let snapshot = Snapshot { topic: name.into(), ..Snapshot::default() };
+        Box::new(Self { order, snapshot, ..Self::default() })
+    }
+
     /// Whether it should be confirmed on the wire.
     pub(super) const fn desired(&self) -> bool {
         let wanted = match self.interview {

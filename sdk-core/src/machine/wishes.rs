@@ -16,7 +16,7 @@ use crate::envelope::{Envelope, Kind, Status};
 use crate::event::{Event, InterviewState, SubscriptionState, Why};
 use crate::io::{Output, SocketId};
 use crate::map::take_first;
-use crate::snapshot::{Phase, Snapshot};
+use crate::snapshot::Phase;
 use crate::text::{Quoted, text};
 
 /// How many interviews that are over keep their pictures.
@@ -29,27 +29,15 @@ impl Machine {
         }
         let order = self.next_order;
         self.next_order += 1;
-        let topic = self.topics.entry(name.clone(), || {
-            Box::new(Topic {
-                order,
-                snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
-                ..Topic::default()
-            })
-        });
+        let topic = self.topics.entry(name.clone(), || Topic::new(&name, order));
         topic.handles += 1;
         topic.keep |= keep;
         topic.linger_until = None;
         if topic.interview.is_none() && matches!(topic.wire, Wire::Refused(_) | Wire::Ended) {
             // A new subscribe starts anew.
-            let handles = topic.handles;
-            **topic = Topic {
-                handles,
-                keep,
-                order,
-                snapshot: Snapshot { topic: name.clone(), ..Snapshot::default() },
-                said: topic.said.take(),
-                ..Topic::default()
-            };
+            let mut anew = Topic::new(&name, order);
+            (anew.handles, anew.keep, anew.said) = (topic.handles, keep, topic.said.take());
+            *topic = anew;
             // The connection of the ended one may still be closing.
             while let Some(link) = self.links.first(|_, link| link.topic.as_ref() == Some(&name)) {
                 self.drop_link(link, crate::io::CloseReason::Done);
@@ -346,8 +334,7 @@ impl Machine {
         self.next_order += 1;
         let current =
             self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
-        let topic = self.topics.entry(name.into(), || Box::new(Topic { order, ..Topic::default() }));
-        topic.snapshot.topic = name.into();
+        let topic = self.topics.entry(name.into(), || Topic::new(name, order));
         // What began on a connection that is being replaced is to be resumed on the new one.
         let elsewhere = !current && !matches!(topic.wire, Wire::Wished | Wire::Refused(_) | Wire::Ended);
         if !elsewhere {
