@@ -16,6 +16,7 @@ use crate::dialect::{Ask, Fault, Stamp};
 use crate::envelope::Envelope;
 use crate::event::{ConnectionState, Event, InterviewState, SubscriptionState, Why, WhyKind};
 use crate::io::{FrameId, HttpId, Output};
+use crate::map::take_first;
 use crate::snapshot::Phase;
 use crate::text::{cut, text};
 
@@ -370,15 +371,15 @@ impl Machine {
 
     /// The client closes: everything that waits ends.
     pub(super) fn fail_all_closed(&mut self) {
-        for queued in core::mem::take(&mut self.queue) {
+        while let Some(queued) = take_first(&mut self.queue) {
             self.fail_closed(queued.id);
         }
-        for waiter in core::mem::take(&mut self.waiters) {
+        while let Some(waiter) = take_first(&mut self.waiters) {
             self.fail_closed(waiter.id);
         }
-        for (http, call) in core::mem::take(&mut self.calls) {
+        while let Some(http) = self.calls.first(|_, _| true) {
             self.out.push_back(Output::Abort(http));
-            if let Some(id) = call.command {
+            if let Some(id) = self.calls.remove(&http).and_then(|call| call.command) {
                 let message = "the client was closed while the request was under way";
                 self.fail_command(id, CommandErrorKind::Closed, None, message, true, Sent::Unknown);
             }

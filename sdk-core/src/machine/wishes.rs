@@ -94,7 +94,8 @@ impl Machine {
         }
         if let Some(conn) = conn_at(&mut self.links, id, socket) {
             // What it would have confirmed is no longer asked.
-            conn.awaited.retain(|a| !matches!(&a.what, Awaiting::Subscribe { topic, .. } if topic == name));
+            let asks = |what: &Awaiting| matches!(what, Awaiting::Subscribe { topic, .. } if topic == name);
+            while conn.take(None, asks).is_some() {}
             conn.leaving.push(name.into());
             self.dirty = true;
         }
@@ -172,7 +173,9 @@ impl Machine {
         let within = ms(self.config.timings.confirm_timeout);
         self.await_answer(SHARED, socket, Awaiting::Subscribe { topic: name.into(), again }, request, within);
         if let Some(conn) = ready_at(&mut self.links, SHARED) {
-            conn.leaving.retain(|left| left != name);
+            while let Some(at) = conn.leaving.iter().position(|left| left == name) {
+                conn.leaving.remove(at);
+            }
         }
         if let Some(topic) = self.topics.get_mut(name) {
             topic.wire = Wire::Asked(socket);
