@@ -212,7 +212,7 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(mut old), Some(new)) = (link.live.take(), link.next.take()) else { return };
         let (old_socket, new_socket) = (old.socket, new.socket);
-        old.drain_until = now + drain;
+        old.drain_until = Some(now + drain);
         old.probe = None;
         link.old.push(old);
         link.live = Some(new);
@@ -242,7 +242,7 @@ impl Machine {
                     let waits = conn.awaited.iter().any(|a| matches!(a.what, Awaiting::Command { .. }));
                     let speaks =
                         self.topics.values().any(|topic| topic.prior == Some(conn.socket) && topic.desired());
-                    conn.drain_until <= now || !(waits || speaks || kept)
+                    conn.drain_until.is_some_and(|until| until <= now) || !(waits || speaks || kept)
                 })
             {
                 let conn = link.old.remove(at);

@@ -8,6 +8,7 @@ use super::link::{Awaited, Awaiting, Link, Rest};
 use super::requests::{BETWEEN_IDS, expectation, ids_of, is_rest, outgoing, request_bytes};
 use super::route::check_id;
 use super::throttle::Priority;
+use super::timers::Soonest;
 use super::topics::Wire;
 use super::{Faults, Machine};
 use crate::command::{CommandError, CommandErrorKind, CommandId, Delivery, Reply, Request, Sent};
@@ -462,10 +463,9 @@ impl Machine {
         else {
             return;
         };
-        let conns = self.links.values().flat_map(|link| link.conns());
-        let another = conns.flat_map(|conn| &conn.awaited).any(|awaited| {
-            matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name))
-        });
+        let asks = |awaited: &Awaited| matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name));
+        let another =
+            self.links.values().any(|link| link.conns().iter().any(|conn| conn.awaited.iter().any(asks)));
         if topic.snapshot.phase == Phase::Processing && !another {
             topic.snapshot.phase = Phase::NeedsInput;
             let topic = name.clone();
@@ -477,8 +477,8 @@ impl Machine {
     fn stopped(&self, topic: &str) -> Option<&Why> {
         let serves =
             |link: &Link| link.topic.as_deref().is_none_or(|own| own == topic) && link.live.is_none();
-        self.links.values().filter(|link| serves(link)).find_map(|link| match &link.rest {
-            Rest::Failed(why) | Rest::Displaced(why) => Some(why),
+        self.links.values().find_map(|link| match &link.rest {
+            Rest::Failed(why) | Rest::Displaced(why) if serves(link) => Some(why),
             _ => None,
         })
     }
@@ -545,12 +545,18 @@ impl Machine {
         self.waiters = left;
     }
 
-    /// The earliest moment at which a waiting command or request gives up.
-    pub(super) fn commands_due(&self) -> Option<u64> {
-        let queued = self.queue.iter().map(|queued| queued.expires);
-        let calls = self.calls.values().map(|call| call.until);
-        let budget = self.ready_link().filter(|_| self.queue.iter().any(|queued| !queued.is_rest()));
-        let budget = budget.map(|id| self.budget_at(id, Priority::High)).filter(|at| *at > self.now.mono);
-        queued.chain(calls).chain(budget).min()
+    /// When a waiting command or request gives up, or the budget lets one out.
+    pub(super) fn commands_due(&self, due: &mut Soonest) {
+        for queued in &self.queue {
+            due.add(Some(queued.expires));
+        }
+        for call in self.calls.values() {
+            due.add(Some(call.until));
+        }
+        if let Some(id) = self.ready_link()
+            && self.queue.iter().any(|queued| !queued.is_rest())
+        {
+            due.add(Some(self.budget_at(id, Priority::High)).filter(|at| *at > self.now.mono));
+        }
     }
 }

@@ -167,11 +167,11 @@ impl Machine {
         {
             return self.refuse_link(id, why);
         }
-        if let Some(link) = self.links.get_mut(&id) {
-            // Nothing that is on its way survives a verdict that nothing will do.
-            for conn in link.live.take().into_iter().chain(link.next.take()) {
-                self.discard(conn, Some(CloseReason::Done), false);
-            }
+        // Nothing that is on its way survives a verdict that nothing will do.
+        while let Some(link) = self.links.get_mut(&id)
+            && let Some(conn) = link.live.take().or_else(|| link.next.take())
+        {
+            self.discard(conn, Some(CloseReason::Done), false);
         }
         self.set_rest(id, Rest::Failed(why));
     }

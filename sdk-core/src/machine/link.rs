@@ -141,7 +141,7 @@ pub(super) struct Conn {
     /// Topics that the server is yet to be told nobody wants.
     pub leaving: Vec<String>,
     /// By when a replaced connection is closed.
-    pub drain_until: u64,
+    pub drain_until: Option<u64>,
 }
 
 impl Conn {
@@ -169,7 +169,7 @@ impl Conn {
             attachments: 0,
             held: None,
             leaving: Vec::new(),
-            drain_until: 0,
+            drain_until: None,
         })
     }
 

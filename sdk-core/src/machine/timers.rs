@@ -122,10 +122,9 @@ impl Machine {
     fn conn_due(&self, id: u32, socket: SocketId) -> Option<Due> {
         let now = self.now.mono;
         let link = self.links.get(&id)?;
-        let old = link.old.iter().any(|conn| conn.socket == socket);
         let conn = link.find(socket)?;
-        if old {
-            return (conn.drain_until <= now).then_some(Due::Drained);
+        if let Some(until) = conn.drain_until {
+            return (until <= now).then_some(Due::Drained);
         }
         match conn.stage {
             Stage::Token { .. } => return None,
@@ -321,12 +320,8 @@ impl Machine {
             {
                 due.add(Some(until));
             }
-            for conn in link.live.iter().chain(&link.next) {
+            for conn in link.conns() {
                 self.conn_deadlines(link, conn, &mut due);
-            }
-            for conn in &link.old {
-                due.add(Some(conn.drain_until));
-                due.add(conn.awaited.iter().map(|awaited| awaited.until).min());
             }
         }
         for topic in self.topics.values() {
@@ -335,14 +330,15 @@ impl Machine {
             due.add(topic.completion.map(|completion| completion.due));
         }
         due.add(self.subscribe_due());
-        due.add(self.commands_due());
+        self.commands_due(&mut due);
         due.0
     }
 
     fn conn_deadlines(&self, link: &Link, conn: &Conn, due: &mut Soonest) {
         match conn.stage {
-            Stage::Token { .. } => {}
-            Stage::Dialing { until } | Stage::Handshake { until } => due.add(Some(until)),
+            _ if conn.drain_until.is_some() => due.add(conn.drain_until),
+            Stage::Token { .. } => return,
+            Stage::Dialing { until } | Stage::Handshake { until } => return due.add(Some(until)),
             Stage::Ready { since, stable } => {
                 if !stable {
                     due.add(Some(since + ms(self.config.reconnect.stable_after)));
@@ -353,8 +349,10 @@ impl Machine {
                 if link.next.is_none() {
                     due.add(conn.rotate_at);
                 }
-                due.add(conn.awaited.iter().map(|awaited| awaited.until).min());
             }
+        }
+        for awaited in &conn.awaited {
+            due.add(Some(awaited.until));
         }
     }
 
@@ -374,10 +372,10 @@ impl Machine {
 
 /// The earliest of several moments.
 #[derive(Default)]
-struct Soonest(Option<u64>);
+pub(super) struct Soonest(Option<u64>);
 
 impl Soonest {
-    fn add(&mut self, at: Option<u64>) {
+    pub(super) fn add(&mut self, at: Option<u64>) {
         if let Some(at) = at {
             self.0 = Some(self.0.map_or(at, |soonest| soonest.min(at)));
         }
