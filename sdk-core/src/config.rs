@@ -170,21 +170,26 @@ pub struct Reconnect {
     pub restart_spread: Duration,
 }
 
+impl Reconnect {
+    /// What holds where nothing else is said.
+    const DEFAULT: Self = Self {
+        reconnect: true,
+        max_attempts: None,
+        base_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(30),
+        jitter: true,
+        dial_timeout: Duration::from_secs(10),
+        handshake_timeout: Duration::from_secs(10),
+        stable_after: Duration::from_secs(10),
+        attempts_per_minute: 12,
+        max_retry_after: Duration::from_secs(300),
+        restart_spread: Duration::from_secs(10),
+    };
+}
+
 impl Default for Reconnect {
     fn default() -> Self {
-        Self {
-            reconnect: true,
-            max_attempts: None,
-            base_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(30),
-            jitter: true,
-            dial_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(10),
-            stable_after: Duration::from_secs(10),
-            attempts_per_minute: 12,
-            max_retry_after: Duration::from_secs(300),
-            restart_spread: Duration::from_secs(10),
-        }
+        Self::DEFAULT
     }
 }
 
@@ -233,31 +238,35 @@ pub struct Timings {
     pub wake_interval: Duration,
 }
 
+impl Timings {
+    /// What holds where nothing else is said.
+    const DEFAULT: Self = Self {
+        silence_limit: None,
+        hidden_silence_limit: Duration::from_secs(70),
+        ping_interval: Duration::from_secs(30),
+        pong_timeout: Duration::from_secs(10),
+        probe_timeout: Duration::from_millis(2500),
+        browser_probe_interval: Duration::from_secs(45),
+        overdue_grace: Duration::from_secs(5),
+        clock_jump: Duration::from_secs(5),
+        background_grace: Duration::from_secs(25),
+        confirm_timeout: Duration::from_secs(10),
+        linger: Duration::from_millis(2500),
+        command_timeout: Duration::from_secs(15),
+        token_timeout: Duration::from_secs(15),
+        refresh_margin: Duration::from_secs(10),
+        refresh_interval: Duration::from_secs(5),
+        completion_wait: Duration::from_secs(2),
+        rotate_after: Duration::from_secs(3000),
+        drain_limit: Duration::from_secs(20),
+        close_after_end: Duration::from_secs(1),
+        wake_interval: Duration::from_secs(5),
+    };
+}
+
 impl Default for Timings {
     fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            silence_limit: None,
-            hidden_silence_limit: seconds(70),
-            ping_interval: seconds(30),
-            pong_timeout: seconds(10),
-            probe_timeout: Duration::from_millis(2500),
-            browser_probe_interval: seconds(45),
-            overdue_grace: seconds(5),
-            clock_jump: seconds(5),
-            background_grace: seconds(25),
-            confirm_timeout: seconds(10),
-            linger: Duration::from_millis(2500),
-            command_timeout: seconds(15),
-            token_timeout: seconds(15),
-            refresh_margin: seconds(10),
-            refresh_interval: seconds(5),
-            completion_wait: seconds(2),
-            rotate_after: seconds(3000),
-            drain_limit: seconds(20),
-            close_after_end: seconds(1),
-            wake_interval: seconds(5),
-        }
+        Self::DEFAULT
     }
 }
 
@@ -284,19 +293,24 @@ pub struct Limits {
     pub items: usize,
 }
 
+impl Limits {
+    /// What holds where nothing else is said.
+    const DEFAULT: Self = Self {
+        max_incoming: None,
+        max_outgoing: None,
+        queue_entries: 64,
+        queue_bytes: 256 * 1024,
+        messages_per_minute: 90,
+        messages_reserved: 10,
+        messages_per_second: 20,
+        connections: 20,
+        items: 256,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_incoming: None,
-            max_outgoing: None,
-            queue_entries: 64,
-            queue_bytes: 256 * 1024,
-            messages_per_minute: 90,
-            messages_reserved: 10,
-            messages_per_second: 20,
-            connections: 20,
-            items: 256,
-        }
+        Self::DEFAULT
     }
 }
 
