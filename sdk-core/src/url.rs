@@ -82,8 +82,8 @@ fn check_authority(authority: &str) -> Result<(), String> {
     let legal = match host.strip_prefix('[') {
         Some(address) => address
             .strip_suffix(']')
-            .is_some_and(|a| has(a, ":") && a.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))),
-        None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+            .is_some_and(|a| has(a, ":") && a.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))),
+        None => host.bytes().all(is_unreserved),
     };
     if !legal {
         return Err(text![Quoted(host), " can't be dialed; give a name in ASCII (xn--…) or an address"]);
@@ -100,7 +100,9 @@ fn check_authority(authority: &str) -> Result<(), String> {
 fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+        if byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+        {
             out.push(byte as char);
         } else {
             out.push('%');
@@ -126,16 +128,20 @@ fn host_of(authority: &str) -> &str {
     cut(authority, ":").map_or(authority, |(host, _)| host)
 }
 
+/// Whether it is one of RFC 3986's unreserved characters.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
-            _ => {
-                out.push('%');
-                hex(&mut out, byte);
-            }
+        if is_unreserved(byte) {
+            out.push(byte as char);
+        } else {
+            out.push('%');
+            hex(&mut out, byte);
         }
     }
     out

@@ -222,7 +222,7 @@ fn check_numbers(config: &Config, auth: AuthMode) -> Result<(), ConfigError> {
     }
     for (name, value) in &config.headers {
         let name_ok =
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         if !name_ok || has_control(value) {
             return error("headers", "a name or value is no legal HTTP header");
         }
