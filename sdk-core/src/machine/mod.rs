@@ -92,7 +92,7 @@ pub struct Machine {
     profile: &'static Profile,
     queue: Vec<Queued>,
     waiters: Vec<Waiter>,
-    calls: Map<HttpId, RestCall>,
+    calls: Map<HttpId, Box<RestCall>>,
     caps: HostCaps,
     dirty: bool,
     closed: bool,

@@ -1,5 +1,6 @@
 //! REST companions: requests that go by HTTP and need a token, but no connection. [rules §2.7]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Machine;
@@ -101,7 +102,7 @@ impl Machine {
         let send = self.route.rest(&self.config, method, &path, body, token);
         let now = self.now.mono;
         let until = now + ms(self.config.timings.command_timeout);
-        let call = Rest { request, command, topic, sent_at: now, until };
+        let call = Box::new(Rest { request, command, topic, sent_at: now, until });
         self.calls.insert(http, call);
         self.out.push_back(Output::Http(http, send));
     }
