@@ -1,5 +1,6 @@
 //! Commands: each ends in exactly one outcome. [rules §2.7]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -122,7 +123,7 @@ impl Machine {
             return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, fits, Sent::No);
         }
         let fail_fast = delivery == Delivery::FailFast;
-        self.queue.push(Queued { id, request, expires, fail_fast, bytes });
+        self.queue.push(Box::new(Queued { id, request, expires, fail_fast, bytes }));
         self.dirty = true;
     }
 
@@ -302,7 +303,7 @@ impl Machine {
         self.links.first(|_, link| link.is_ready())
     }
 
-    fn send_command(&mut self, id: u32, queued: Queued) {
+    fn send_command(&mut self, id: u32, queued: Box<Queued>) {
         let Some(socket) = ready_at(&mut self.links, id).map(|conn| conn.socket) else {
             return self.queue.insert(0, queued);
         };
@@ -415,7 +416,7 @@ impl Machine {
                 _ => Request::ResumeInterview { session_id: key },
             };
             let (bytes, expires) = (request_bytes(&request), awaited.until);
-            return self.queue.insert(0, Queued { id, request, expires, fail_fast: false, bytes });
+            return self.queue.insert(0, Box::new(Queued { id, request, expires, fail_fast: false, bytes }));
         }
         let message = "the connection was lost after the message was written; it may or may not have arrived";
         self.fail_command(id, CommandErrorKind::Interrupted, None, message, true, Sent::Unknown);

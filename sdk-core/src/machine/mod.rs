@@ -90,7 +90,8 @@ pub struct Machine {
     topics: Map<String, Box<Topic>>,
     out: VecDeque<Output>,
     profile: &'static Profile,
-    queue: Vec<Queued>,
+    #[expect(clippy::vec_box, reason = "what is moved when the list changes is small")]
+    queue: Vec<Box<Queued>>,
     waiters: Vec<Waiter>,
     calls: Map<HttpId, Box<RestCall>>,
     caps: HostCaps,

@@ -21,7 +21,7 @@ impl Machine {
         let conns = self.links.values().flat_map(|link| link.conns());
         Size {
             queue: self.queue.len(),
-            queue_bytes: self.queue.iter().map(super::commands::Queued::bytes).sum(),
+            queue_bytes: self.queue.iter().map(|queued| queued.bytes()).sum(),
             questions: conns.map(|conn| conn.awaited.len()).sum(),
             topics: self.topics.len(),
             items: self.topics.values().map(|topic| topic.snapshot.items.len()).sum(),
