@@ -464,7 +464,7 @@ impl Machine {
         else {
             return;
         };
-        let asks = |awaited: &Awaited| matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name));
+        let asks = |awaited: &Box<Awaited>| matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name));
         let another =
             self.links.values().any(|link| link.conns().iter().any(|conn| conn.awaited.iter().any(asks)));
         if topic.snapshot.phase == Phase::Processing && !another {

@@ -120,7 +120,8 @@ pub(super) struct Conn {
     /// The ping interval and timeout of an Engine.IO handshake, ms.
     pub engine: Option<(u64, u64)>,
     pub id: Option<String>,
-    pub awaited: Vec<Awaited>,
+    #[expect(clippy::vec_box, reason = "what is moved when the list changes is small")]
+    pub awaited: Vec<Box<Awaited>>,
     /// By when the answer to a probe must be there.
     pub probe: Option<u64>,
     /// When the next ping of ours is due.
@@ -196,7 +197,7 @@ impl Conn {
             Some(request) => awaited.request == request,
             None => fits(&awaited.what),
         })?;
-        Some(self.awaited.remove(at))
+        Some(*self.awaited.remove(at))
     }
 }
 

@@ -142,7 +142,7 @@ impl Machine {
             self.out.push_back(Output::Release(frame, crate::envelope::Verdict(0)));
         }
         for awaited in conn.awaited {
-            self.interrupted(awaited, too_large);
+            self.interrupted(*awaited, too_large);
         }
         self.dirty = true;
     }

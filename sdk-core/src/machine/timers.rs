@@ -231,7 +231,7 @@ impl Machine {
         let now = self.now.mono;
         let conn = self.links.get_mut(&id)?.conn(socket)?;
         let at = conn.awaited.iter().position(|awaited| awaited.until <= now)?;
-        let awaited = conn.awaited.remove(at);
+        let awaited = *conn.awaited.remove(at);
         Some(match awaited.what {
             Awaiting::Subscribe { topic, again } => Late::Confirmation { topic, again },
             Awaiting::Command { ask: Ask::Ping, id, .. } => {

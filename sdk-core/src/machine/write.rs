@@ -1,5 +1,6 @@
 //! Writing: messages counted against the budget, and the questions that wait for answers.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -70,7 +71,7 @@ impl Machine {
     ) {
         let now = self.now.mono;
         if let Some(conn) = conn_at(&mut self.links, id, socket) {
-            conn.awaited.push(Awaited { what, request, sent_at: now, until: now + within });
+            conn.awaited.push(Box::new(Awaited { what, request, sent_at: now, until: now + within }));
         }
     }
 
