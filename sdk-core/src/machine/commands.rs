@@ -228,7 +228,7 @@ impl Machine {
                 }
                 Turn::Call => {
                     let queued = self.queue.remove(at);
-                    self.call(queued);
+                    self.call(*queued);
                 }
                 Turn::Fail(kind, why) => {
                     let queued = self.queue.remove(at);
@@ -464,9 +464,10 @@ impl Machine {
         else {
             return;
         };
-        let asks = |awaited: &Box<Awaited>| matches!(&awaited.what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name));
-        let another =
-            self.links.values().any(|link| link.conns().iter().any(|conn| conn.awaited.iter().any(asks)));
+        let asks = |what: &Awaiting| matches!(what, Awaiting::Command { ask: Ask::Answer, key, .. } if of(key, name));
+        let another = self.links.values().any(|link| {
+            link.conns().iter().any(|conn| conn.awaited.iter().any(|awaited| asks(&awaited.what)))
+        });
         if topic.snapshot.phase == Phase::Processing && !another {
             topic.snapshot.phase = Phase::NeedsInput;
             let topic = name.clone();

@@ -58,7 +58,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn call(&mut self, queued: Box<Queued>) {
+    pub(super) fn call(&mut self, queued: Queued) {
         self.start_call(Some(queued.id), None, queued.request);
     }
 
