@@ -10,20 +10,28 @@ use crate::{library, needs};
 
 const PACKAGE: &str = "sdk-ffi/swift";
 
-/// The package's tests.
+/// The package's tests, and its documentation, in which `DocC` finds nothing to warn of.
 pub(crate) fn check(session: &mut Session) {
-    if let Some(mut tests) = session.check(prepare()) {
-        session.run(&mut tests);
+    let Some((swift, library)) = session.check(found()) else { return };
+    // What the package shows to apps.
+    let symbols = library.target.join("swift-symbols");
+    let target = library.target.clone();
+    let Some(mut tests) = session.check(tests(&swift, library, &symbols)) else { return };
+    if session.run(&mut tests).is_none() {
+        return;
     }
+    let Some(mut documentation) = session.check(documentation(&swift, &symbols, &target)) else { return };
+    session.run(&mut documentation);
 }
 
-fn prepare() -> Result<Command, String> {
+fn found() -> Result<(Swift, bindings::Library), String> {
     let library = bindings::library()?;
     bindings::swift(&library)?;
-    let swift = Swift::find(&library.target)?;
-    // What the package shows to apps, for the test of its documentation.
-    let symbols = library.target.join("swift-symbols");
-    std::fs::create_dir_all(&symbols).map_err(|error| format!("{}: {error}", symbols.display()))?;
+    Ok((Swift::find(&library.target)?, library))
+}
+
+fn tests(swift: &Swift, library: bindings::Library, symbols: &Path) -> Result<Command, String> {
+    std::fs::create_dir_all(symbols).map_err(|error| format!("{}: {error}", symbols.display()))?;
     let variables = [
         ("STEADFAST_LIB_DIR", library.target.join("debug")),
         ("MOCK_SERVER", library.server),
@@ -31,11 +39,27 @@ fn prepare() -> Result<Command, String> {
         ("HOME", library.target.join("swift-home")),
         ("SYMBOLS", symbols.join("Steadfast.symbols.json")),
     ];
-    let mut command = swift.command(&["test", "--scratch-path"], &variables, &library.target);
+    let mut command = swift.command("swift", &library.target);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command.args(["test", "--scratch-path"]).arg(library.target.join("swift-build"));
     for word in ["-emit-symbol-graph", "-emit-symbol-graph-dir"] {
         command.args(["-Xswiftc", word]);
     }
-    command.arg("-Xswiftc").arg(&symbols);
+    command.arg("-Xswiftc").arg(symbols);
+    Ok(command)
+}
+
+fn documentation(swift: &Swift, symbols: &Path, target: &Path) -> Result<Command, String> {
+    // Those of the tests stand beside it.
+    let own = symbols.join("own");
+    let name = "Steadfast.symbols.json";
+    std::fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
+    update(&symbols.join(name), &own.join(name))?;
+    let mut command = swift.docc(target);
+    command.args(["convert", "Sources/Steadfast/Documentation.docc", "--warnings-as-errors", "--analyze"]);
+    command.args(["--fallback-display-name", "Steadfast", "--fallback-bundle-identifier", "dev.steadfast"]);
+    command.arg("--additional-symbol-graph-dir").arg(own);
+    command.arg("--output-path").arg(target.join("swift-symbols/Steadfast.doccarchive"));
     Ok(command)
 }
 
@@ -73,11 +97,11 @@ impl Swift {
         Ok(Self::Inside(root))
     }
 
-    /// A command in the package's folder, whose last word is where it may build.
-    fn command(&self, words: &[&str], variables: &[(&str, PathBuf)], target: &Path) -> Command {
+    /// A tool of Swift's, in the package's folder.
+    fn command(&self, tool: &str, target: &Path) -> Command {
         let package = root().join(PACKAGE);
         let mut command = match self {
-            Self::Here => program("swift", [""; 0]),
+            Self::Here => program(tool, [""; 0]),
             Self::Inside(inside) => {
                 let mut command = program("bwrap", ["--die-with-parent", "--unshare-pid"]);
                 for folder in ["usr", "etc"] {
@@ -90,13 +114,25 @@ impl Swift {
                 for folder in [&root(), target] {
                     command.arg("--bind").arg(folder).arg(folder);
                 }
-                command.arg("--chdir").arg(&package).arg("swift");
+                command.arg("--chdir").arg(&package).arg(tool);
                 command
             }
         };
-        command.envs(variables.iter().map(|(name, value)| (name, value))).current_dir(package);
-        command.args(words).arg(target.join("swift-build"));
+        command.current_dir(package);
         command
+    }
+
+    /// The compiler of documentation, which neither Debian nor Xcode puts where commands are looked for.
+    fn docc(&self, target: &Path) -> Command {
+        match self {
+            Self::Here if cfg!(target_os = "macos") => {
+                let mut command = self.command("xcrun", target);
+                command.arg("docc");
+                command
+            }
+            Self::Here => self.command("docc", target),
+            Self::Inside(_) => self.command("/usr/libexec/swift/bin/docc", target),
+        }
     }
 }
 
