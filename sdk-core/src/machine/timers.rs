@@ -1,17 +1,15 @@
 //! Time passing: everything that is due is done here, and the next such moment is found here.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::link::conn_at;
-use super::link::{Awaiting, Conn, Happening, Link, Rest, Stage};
+use super::link::{Awaited, Awaiting, Conn, Happening, Link, Rest, Stage};
 use super::throttle::Priority;
 use super::topics::{Topic, Wire};
 use super::verdict::Ruling;
 use super::{Faults, Machine, SHARED};
-use crate::command::CommandId;
 use crate::config::ms;
-use crate::dialect::{Ask, Liveness, Outgoing};
+use crate::dialect::{Liveness, Outgoing};
 use crate::event::WhyKind;
 use crate::io::{CloseReason, SocketId, TokenError, Visibility};
 
@@ -25,15 +23,6 @@ enum Due {
     Ping,
     Rotate,
     Drained,
-}
-
-/// What has come due of the questions on one connection.
-enum Late {
-    Confirmation { topic: String, again: bool },
-    Command { id: CommandId, ask: Ask, sent_at: u64 },
-    Authentication,
-    Pong { sent_at: u64 },
-    Courtesy,
 }
 
 impl Machine {
@@ -227,43 +216,34 @@ impl Machine {
         }
     }
 
-    fn take_late(&mut self, id: u32, socket: SocketId) -> Option<Late> {
+    fn take_late(&mut self, id: u32, socket: SocketId) -> Option<Awaited> {
         let now = self.now.mono;
         let conn = self.links.get_mut(&id)?.conn(socket)?;
         let at = conn.awaited.iter().position(|awaited| awaited.until <= now)?;
-        let awaited = *conn.awaited.remove(at);
-        Some(match awaited.what {
-            Awaiting::Subscribe { topic, again } => Late::Confirmation { topic, again },
-            Awaiting::Command { ask: Ask::Ping, id, .. } => {
-                Late::Command { id, ask: Ask::Ping, sent_at: awaited.sent_at }
-            }
-            Awaiting::Command { id, ask, .. } => Late::Command { id, ask, sent_at: awaited.sent_at },
-            Awaiting::Authenticate => Late::Authentication,
-            Awaiting::Ping => Late::Pong { sent_at: awaited.sent_at },
-            Awaiting::Unsubscribe { .. } => Late::Courtesy,
-        })
+        Some(*conn.awaited.remove(at))
     }
 
-    fn answer_is_late(&mut self, id: u32, socket: SocketId, late: Late) {
-        match late {
-            Late::Confirmation { topic, again } => self.confirmation_late(id, socket, &topic, again),
-            Late::Command { id: command, ask, sent_at } => self.answer_late(command, ask, sent_at),
-            Late::Authentication => {
+    fn answer_is_late(&mut self, id: u32, socket: SocketId, late: Awaited) {
+        match late.what {
+            Awaiting::Subscribe { topic, again } => self.confirmation_late(id, socket, &topic, again),
+            Awaiting::Command { id: command, ask, .. } => self.answer_late(command, ask, late.sent_at),
+            Awaiting::Authenticate => {
                 let ruling =
                     Ruling::retry(WhyKind::Timeout, "The server did not answer the new token in time");
                 self.lose(id, socket, ruling, Some(CloseReason::Dead));
             }
-            Late::Pong { sent_at } => {
+            Awaiting::Ping => {
                 let heard = conn_at(&mut self.links, id, socket).map(|conn| conn.heard);
                 // Anything that arrives proves life as well as the pong does.
-                if heard.is_some_and(|heard| heard <= sent_at)
+                if heard.is_some_and(|heard| heard <= late.sent_at)
                     && !self.faults_planted.is(Faults::IGNORE_SILENCE)
                 {
                     let ruling = Ruling::retry(WhyKind::Silence, "The server did not answer a ping in time");
                     self.lose(id, socket, ruling, Some(CloseReason::Dead));
                 }
             }
-            Late::Courtesy => {}
+            // It was a courtesy.
+            Awaiting::Unsubscribe { .. } => {}
         }
     }
 
