@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::link::ready_at;
 use super::link::{Awaited, Awaiting, Link, Rest};
@@ -71,6 +70,9 @@ enum Turn {
     Call,
     Fail(CommandErrorKind, String),
 }
+
+/// Why what was waited for will not come: the kind, the code and the text of it, and whether it was sent.
+type Failure = (CommandErrorKind, Option<String>, String, Sent);
 
 impl Machine {
     // --- taking ------------------------------------------------------------------------------------------------
@@ -500,51 +502,50 @@ impl Machine {
 
     /// Tells those who wait for a state whether it is there, or will not come.
     pub(super) fn answer_waiters(&mut self) {
-        if self.waiters.is_empty() {
-            return;
-        }
-        let state = self.said.clone();
-        let mut left = Vec::new();
-        for waiter in core::mem::take(&mut self.waiters) {
-            let client = match &state {
-                ConnectionState::Ready { .. } => Some(Ok(())),
-                ConnectionState::Failed { why } | ConnectionState::Displaced { why } => {
-                    Some(Err((CommandErrorKind::NotConnected, why.code.clone(), text![why], Sent::No)))
-                }
-                _ => None,
+        let mut at = 0;
+        while let Some(waiter) = self.waiters.get(at) {
+            let Some(outcome) = self.awaited_state(waiter) else {
+                at += 1;
+                continue;
             };
-            let outcome = match &waiter.topic {
-                None => client.or_else(|| {
-                    let why = self.hopeless()?;
-                    Some(Err((CommandErrorKind::NotConnected, None, why, Sent::No)))
-                }),
-                Some(name) => match self.subscription(name) {
-                    Some(SubscriptionState::Live) => Some(Ok(())),
-                    Some(SubscriptionState::Refused { why }) => {
-                        let sent = self.asked_before_refusal(name, &why);
-                        Some(Err((CommandErrorKind::Rejected, why.code.clone(), text![why], sent)))
-                    }
-                    Some(SubscriptionState::Ended) => {
-                        Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into(), Sent::Yes)))
-                    }
-                    Some(SubscriptionState::Pending) => self.stopped(name).map(|why| {
-                        Err((CommandErrorKind::NotConnected, why.code.clone(), text![why], Sent::No))
-                    }),
-                    None => {
-                        let gone = "the subscription is gone".into();
-                        Some(Err((CommandErrorKind::Cancelled, None, gone, Sent::No)))
-                    }
-                },
-            };
+            let id = self.waiters.remove(at).id;
             match outcome {
-                None => left.push(waiter),
-                Some(Ok(())) => self.done(waiter.id),
-                Some(Err((kind, code, why, sent))) => {
-                    self.fail_command(waiter.id, kind, code.as_deref(), &why, false, sent);
+                Ok(()) => self.done(id),
+                Err((kind, code, why, sent)) => {
+                    self.fail_command(id, kind, code.as_deref(), &why, false, sent);
                 }
             }
         }
-        self.waiters = left;
+    }
+
+    /// Whether the state that somebody waits for is there, or why it will not come; `None` while that is open.
+    fn awaited_state(&self, waiter: &Waiter) -> Option<Result<(), Failure>> {
+        let fails = |kind, why: &Why, sent| Some(Err((kind, why.code.clone(), text![why], sent)));
+        let Some(name) = &waiter.topic else {
+            return match &self.said {
+                ConnectionState::Ready { .. } => Some(Ok(())),
+                ConnectionState::Failed { why } | ConnectionState::Displaced { why } => {
+                    fails(CommandErrorKind::NotConnected, why, Sent::No)
+                }
+                _ => Some(Err((CommandErrorKind::NotConnected, None, self.hopeless()?, Sent::No))),
+            };
+        };
+        match self.subscription(name) {
+            Some(SubscriptionState::Live) => Some(Ok(())),
+            Some(SubscriptionState::Refused { why }) => {
+                fails(CommandErrorKind::Rejected, &why, self.asked_before_refusal(name, &why))
+            }
+            Some(SubscriptionState::Ended) => {
+                Some(Err((CommandErrorKind::Rejected, None, "the topic has ended".into(), Sent::Yes)))
+            }
+            Some(SubscriptionState::Pending) => {
+                fails(CommandErrorKind::NotConnected, self.stopped(name)?, Sent::No)
+            }
+            None => {
+                let gone = "the subscription is gone".into();
+                Some(Err((CommandErrorKind::Cancelled, None, gone, Sent::No)))
+            }
+        }
     }
 
     /// When a waiting command or request gives up, or the budget lets one out.
