@@ -24,15 +24,18 @@ impl Machine {
         }
         let bounded = !self.faults_planted.is(super::Faults::POOL_WITHOUT_BOUND);
         while !bounded || self.links.len() < self.config.limits.connections {
-            let missing = self.topics.iter().filter(|(name, topic)| {
-                topic.desired()
-                    && !self
-                        .links
-                        .values()
-                        .any(|link| link.topic.as_ref() == Some(*name) && link.close_at.is_none())
-            });
-            let Some((topic, _)) = missing.min_by_key(|(_, topic)| topic.order) else { return };
-            let topic = topic.clone();
+            let mut missing: Option<(&str, u64)> = None;
+            for (name, topic) in self.topics.iter() {
+                let serves = |link: &Link| link.topic.as_ref() == Some(name) && link.close_at.is_none();
+                if topic.desired()
+                    && missing.is_none_or(|(_, order)| topic.order < order)
+                    && !self.links.values().any(|link| serves(link))
+                {
+                    missing = Some((name, topic.order));
+                }
+            }
+            let Some((topic, _)) = missing else { return };
+            let topic = topic.into();
             let id = self.next_link;
             self.next_link += 1;
             self.links.insert(id, Box::new(Link { topic: Some(topic), ..Link::default() }));

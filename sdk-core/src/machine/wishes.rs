@@ -136,12 +136,17 @@ impl Machine {
         // The next one is looked for each time: the budget lets few out at once, and sorting takes more code.
         let mut last = None;
         loop {
-            let wished =
-                self.topics.iter().filter(|(_, topic)| topic.desired() && matches!(topic.wire, Wire::Wished));
-            let next = wished
-                .map(|(name, topic)| ((topic.interview.is_some(), topic.order), name))
-                .filter(|(place, _)| last.is_none_or(|last| *place > last))
-                .min();
+            let mut next = None;
+            for (name, topic) in self.topics.iter() {
+                let place = (topic.interview.is_some(), topic.order);
+                if topic.desired()
+                    && matches!(topic.wire, Wire::Wished)
+                    && last.is_none_or(|last| place > last)
+                    && next.is_none_or(|(first, _)| place < first)
+                {
+                    next = Some((place, name));
+                }
+            }
             let Some((place, name)) = next else { return };
             last = Some(place);
             let (interview, name) = (place.0, name.clone());
