@@ -203,9 +203,9 @@ impl Machine {
                 }
             } else if by_user {
                 link.strike = None;
-                let auth = matches!(&link.rest, Rest::Failed(why) if matches!(why.kind, WhyKind::Auth | WhyKind::TokenProvider));
-                let waits = matches!(&link.rest, Rest::Waiting { why, .. } if matches!(why.kind, WhyKind::Auth | WhyKind::TokenProvider));
-                if auth || waits {
+                if let Rest::Failed(why) | Rest::Waiting { why, .. } = &link.rest
+                    && matches!(why.kind, WhyKind::Auth | WhyKind::TokenProvider)
+                {
                     self.rearm(id);
                 }
             }

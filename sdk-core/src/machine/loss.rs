@@ -139,7 +139,7 @@ impl Machine {
         if let Some(frame) = conn.held {
             // Its binary parts will not come.
             self.stats.dropped += 1;
-            self.out.push_back(Output::Release(frame, crate::envelope::Verdict(0)));
+            self.release(frame, 0);
         }
         for awaited in conn.awaited {
             self.interrupted(*awaited, too_large);

@@ -56,7 +56,7 @@ use crate::config::{Config, ConfigError, TokenSource, ms};
 use crate::dialect::{self, Dialect, Profile};
 use crate::envelope::{Envelope, Head, Verdict};
 use crate::event::{ConnectionState, Event, InterviewState, NoticeKind, SubscriptionState, Why, WhyKind};
-use crate::io::{HostCaps, HttpId, Input, Output, Reachability, SocketId, Token, Visibility};
+use crate::io::{FrameId, HostCaps, HttpId, Input, Output, Reachability, SocketId, Token, Visibility};
 use crate::map::Map;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
@@ -453,6 +453,12 @@ impl Machine {
         self.out.push_back(Output::Event(event));
     }
 
+    /// A frame that was held is delivered with these flags, or forgotten without any.
+    #[inline(never)]
+    fn release(&mut self, frame: FrameId, flags: u32) {
+        self.out.push_back(Output::Release(frame, Verdict(flags)));
+    }
+
     fn notice(&mut self, kind: NoticeKind, text: impl Into<String>) {
         let text = self.said(&text.into());
         self.event(Event::Notice { kind, text });
@@ -531,7 +537,7 @@ impl Machine {
         self.fail_all_closed();
         for (_, topic) in core::mem::take(&mut self.topics) {
             if let Some(completion) = topic.completion {
-                self.out.push_back(Output::Release(completion.frame, Verdict(Verdict::DELIVER)));
+                self.release(completion.frame, Verdict::DELIVER);
             }
         }
     }

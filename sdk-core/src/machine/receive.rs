@@ -47,7 +47,7 @@ impl Machine {
             if conn.attachments == 0
                 && let Some(frame) = conn.held.take()
             {
-                self.out.push_back(Output::Release(frame, Verdict(Verdict::DELIVER)));
+                self.release(frame, Verdict::DELIVER);
             }
             return;
         }
@@ -143,7 +143,7 @@ impl Machine {
         let holds = packet.main_namespace && packet.kind == PacketType::BinaryEvent;
         let older = if holds { conn.held.replace(frame) } else { conn.held.take() };
         if let Some(older) = older {
-            self.out.push_back(Output::Release(older, Verdict(Verdict::DELIVER)));
+            self.release(older, Verdict::DELIVER);
         }
         if holds {
             return Verdict::HOLD;
@@ -340,7 +340,7 @@ impl Machine {
         match topic.completion.take() {
             // The second sign ends it, with or without the result: there is no third.
             Some(first) => {
-                self.out.push_back(Output::Release(first.frame, Verdict(0)));
+                self.release(first.frame, 0);
                 self.stats.dropped += 1;
                 self.finish_topic(name);
             }
@@ -359,8 +359,7 @@ impl Machine {
             return;
         };
         if !self.faults_planted.is(Faults::LOSE_HELD) {
-            let told = Verdict(Verdict::DELIVER | Verdict::SNAPSHOT);
-            self.out.push_back(Output::Release(completion.frame, told));
+            self.release(completion.frame, Verdict::DELIVER | Verdict::SNAPSHOT);
         }
         self.finish_topic(name);
     }
@@ -369,7 +368,7 @@ impl Machine {
     fn end_topic(&mut self, id: u32, name: &str, _frame: FrameId, _flags: &mut u32) {
         if let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) {
             // Only one end is told: this one, which the picture shows.
-            self.out.push_back(Output::Release(completion.frame, Verdict(0)));
+            self.release(completion.frame, 0);
             self.stats.dropped += 1;
         }
         self.finish_topic(name);

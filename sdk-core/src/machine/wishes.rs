@@ -77,10 +77,7 @@ impl Machine {
     fn forget(&mut self, name: &str) -> Option<Box<Topic>> {
         let topic = self.topics.remove(name)?;
         if let Some(completion) = topic.completion {
-            self.out.push_back(crate::io::Output::Release(
-                completion.frame,
-                crate::envelope::Verdict(crate::envelope::Verdict::DELIVER),
-            ));
+            self.release(completion.frame, Verdict::DELIVER);
         }
         self.dirty = true;
         Some(topic)
@@ -235,8 +232,7 @@ impl Machine {
         let now = self.now;
         let wait = now.mono + ms(self.config.timings.completion_wait);
         // The answer may come by an older connection or for a topic that is no longer wanted.
-        let current =
-            self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
+        let current = self.is_in_use(socket);
         let Some(topic) = self.topics.get_mut(name) else { return };
         if !current
             || matches!(topic.wire, Wire::Refused(_) | Wire::Ended)
@@ -283,14 +279,13 @@ impl Machine {
     /// The server will not have a topic.
     pub(super) fn refuse(&mut self, name: &str, why: Why) {
         if let Some(topic) = self.topics.get_mut(name) {
-            if let Some(completion) = topic.completion.take() {
-                let told = Verdict(Verdict::DELIVER | Verdict::SNAPSHOT);
-                self.out.push_back(Output::Release(completion.frame, told));
-            }
             topic.wire = Wire::Refused(why);
             topic.prior = None;
             topic.gap_since = None;
             topic.gap_due = None;
+            if let Some(completion) = topic.completion.take() {
+                self.release(completion.frame, Verdict::DELIVER | Verdict::SNAPSHOT);
+            }
         }
         self.dirty = true;
     }
@@ -340,8 +335,7 @@ impl Machine {
     pub(super) fn interview_started(&mut self, name: &str, socket: SocketId) {
         let order = self.next_order;
         self.next_order += 1;
-        let current =
-            self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket));
+        let current = self.is_in_use(socket);
         let topic = self.topics.entry(name.into(), || Topic::new(name, order));
         // What began on a connection that is being replaced is to be resumed on the new one.
         let elsewhere = !current && !matches!(topic.wire, Wire::Wished | Wire::Refused(_) | Wire::Ended);

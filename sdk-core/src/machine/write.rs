@@ -101,6 +101,12 @@ impl Machine {
         self.links.values().any(|link| link.is_ready())
     }
 
+    /// Whether the connection with this socket is the one in use of its link.
+    #[inline(never)]
+    pub(super) fn is_in_use(&self, socket: SocketId) -> bool {
+        self.links.values().any(|link| link.live.as_ref().is_some_and(|conn| conn.socket == socket))
+    }
+
     /// The link that a socket belongs to; `None` for one that has been given up.
     pub(super) fn link_of(&self, socket: SocketId) -> Option<u32> {
         self.links.first(|_, link| link.has(socket))
