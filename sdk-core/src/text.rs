@@ -94,11 +94,19 @@ pub(crate) fn hex(out: &mut String, byte: u8) {
 macro_rules! text {
     ($($piece:expr),+ $(,)?) => {{
         let mut text = ::alloc::string::String::new();
-        $($crate::text::Piece::put(&$piece, &mut text);)+
+        $crate::text::add!(text, $($piece),+);
         text
     }};
 }
 pub(crate) use text;
+
+/// Appends pieces to a text.
+macro_rules! add {
+    ($text:expr, $($piece:expr),+ $(,)?) => {
+        $($crate::text::Piece::put(&$piece, &mut $text);)+
+    };
+}
+pub(crate) use add;
 
 /// Where `part` first stands in `text`.
 #[inline(never)]

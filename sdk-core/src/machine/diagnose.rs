@@ -4,13 +4,13 @@ use alloc::string::String;
 
 use super::link::Rest;
 use super::throttle::Throttle;
-use super::topics::Topic;
+use super::topics::{Topic, Wire};
 use super::{Machine, Stats};
 use crate::dialect::RateScope;
-use crate::event::{ConnectionState, SubscriptionState, WhyKind};
+use crate::event::{ConnectionState, WhyKind};
 use crate::json;
 use crate::snapshot::Phase;
-use crate::text::text;
+use crate::text::{add, text};
 use crate::time::format_instant;
 
 /// A report that can be pasted into a ticket.
@@ -54,75 +54,41 @@ impl Machine {
         let stats = &self.stats;
         let hints = self.hints();
         let mut text = text![self.config.service, ": ", self.said.name()];
-        let line = |text: &mut String, part: &str| {
-            text.push('\n');
-            text.push_str(part);
-        };
-        text.push_str(&text![" since ", format_instant(self.since)]);
-        line(&mut text, &text!["endpoint: ", self.route.shown(None)]);
+        add!(text, " since ", format_instant(self.since));
+        add!(text, "\nendpoint: ", self.route.shown(None));
         if let Some(why) = self.said.why() {
-            line(
-                &mut text,
-                &text!["why: ", why, " [", why.kind.name(), "], since ", format_instant(why.since)],
-            );
+            add!(text, "\nwhy: ", why, " [", why.kind.name(), "], since ", format_instant(why.since));
         }
         if let ConnectionState::Waiting { attempt, until, .. } = &self.said {
-            line(&mut text, &text!["next: attempt ", attempt, " at ", format_instant(*until)]);
+            add!(text, "\nnext: attempt ", attempt, " at ", format_instant(*until));
         }
         for (id, link) in self.links.iter() {
             if let (Some(topic), Rest::Waiting { why, shown, .. }) = (&link.topic, &link.rest) {
-                line(
-                    &mut text,
-                    &text![
-                        "link ",
-                        id,
-                        " (",
-                        topic,
-                        "): waits until ",
-                        format_instant(*shown),
-                        " because: ",
-                        why
-                    ],
-                );
+                add!(text, "\nlink ", id, " (", topic, "): waits until ", format_instant(*shown));
+                add!(text, " because: ", why);
             }
         }
         for (name, topic) in self.topics.iter() {
-            let state = topic.state();
-            let mut entry = text!["topic ", name, ": ", state.name()];
+            add!(text, "\ntopic ", name, ": ", topic.state().name());
             // A phase of `waiting` says no more than that nothing was heard yet.
             if topic.snapshot.phase != Phase::Waiting || topic.snapshot.progress.is_some() {
-                entry.push_str(&text![", ", topic.snapshot.phase.name()]);
+                add!(text, ", ", topic.snapshot.phase.name());
             }
             if let Some(progress) = topic.snapshot.progress {
-                entry.push_str(&text![" ", (progress * 100.0 + 0.5) as u32, " %"]);
+                add!(text, " ", (progress * 100.0 + 0.5) as u32, " %");
             }
-            if let SubscriptionState::Refused { why } = &state {
-                entry.push_str(&text!["; ", why]);
+            if let Wire::Refused(why) = &topic.wire {
+                add!(text, "; ", why);
             }
-            line(&mut text, &entry);
         }
-        line(&mut text, &text!["token: ", self.token_story()]);
-        line(
-            &mut text,
-            &text![
-                "counted: attempts ",
-                stats.attempts,
-                ", reconnects ",
-                stats.reconnects,
-                ", auth failures ",
-                stats.auth_failures,
-                ", unexpected closes ",
-                stats.unexpected_closes,
-                ", frames in ",
-                stats.frames_in,
-                ", frames out ",
-                stats.frames_out,
-                ", events skipped ",
-                stats.skipped
-            ],
-        );
+        add!(text, "\ntoken: ", self.token_story());
+        add!(text, "\ncounted: attempts ", stats.attempts, ", reconnects ", stats.reconnects);
+        add!(text, ", auth failures ", stats.auth_failures);
+        add!(text, ", unexpected closes ", stats.unexpected_closes);
+        add!(text, ", frames in ", stats.frames_in, ", frames out ", stats.frames_out);
+        add!(text, ", events skipped ", stats.skipped);
         for hint in &hints {
-            line(&mut text, &text!["hint: ", hint]);
+            add!(text, "\nhint: ", hint);
         }
         let json = self.diagnosis_json(&hints);
         Diagnosis { text: self.redact(&text), json: self.redact(&json) }
@@ -219,14 +185,13 @@ impl Machine {
             }
             o.list("topics", self.topics.iter(), |out, (name, topic)| {
                 json::object_into(out, |o| {
-                    let state = topic.state();
                     let o = o
                         .text("topic", name)
-                        .text("state", state.name())
+                        .text("state", topic.state().name())
                         .text("phase", topic.snapshot.phase.name())
                         .share_if("progress", topic.snapshot.progress);
-                    match &state {
-                        SubscriptionState::Refused { why } => o.text("why", &text![why]),
+                    match &topic.wire {
+                        Wire::Refused(why) => o.text("why", &text![why]),
                         _ => o,
                     }
                 });
