@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::{
     Ask, Dialect, End, Fault, Liveness, Outgoing, Probe, Profile, Recovers, Signal, Stamp, Update, is_code,
+    write_raw,
 };
 use crate::config::{AuthMode, Service};
 use crate::envelope::{Envelope, Kind, Status};
@@ -77,11 +78,8 @@ impl Dialect for Charisma {
             Outgoing::Authenticate { token } => message("authenticate", "token", token),
             Outgoing::Subscribe { topic } => message("subscribe", "sessionId", topic),
             Outgoing::Unsubscribe { topic } => message("unsubscribe", "sessionId", topic),
-            Outgoing::Pong => json::object(|o| o.text("action", "pong")),
-            Outgoing::Raw { kind, payload } => json::object(|o| {
-                let o = o.text("action", kind);
-                if payload.is_empty() { o } else { o.raw("payload", payload) }
-            }),
+            Outgoing::Pong => write_raw("action", "pong", ""),
+            Outgoing::Raw { kind, payload } => write_raw("action", kind, payload),
             _ => return None,
         })
     }

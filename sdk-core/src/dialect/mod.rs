@@ -213,6 +213,14 @@ pub(crate) struct Stamp<'a> {
     pub request: &'a str,
 }
 
+/// A message of this kind, which the service reads from the field `name`. `payload` is JSON already, empty for none.
+fn write_raw(name: &str, kind: &str, payload: &str) -> String {
+    crate::json::object(|o| {
+        let o = o.text(name, kind);
+        if payload.is_empty() { o } else { o.raw("payload", payload) }
+    })
+}
+
 /// The same text whatever its case; codes and reasons are compared so.
 pub(crate) fn is_code(code: Option<&str>, any_of: &[&str]) -> bool {
     code.is_some_and(|code| any_of.iter().any(|known| known.eq_ignore_ascii_case(code)))

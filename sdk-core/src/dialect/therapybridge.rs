@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::{Dialect, End, Liveness, Outgoing, Profile, Recovers, Signal, Stamp, Update};
+use super::{Dialect, End, Liveness, Outgoing, Profile, Recovers, Signal, Stamp, Update, write_raw};
 use crate::config::{AuthMode, Service};
 use crate::envelope::{Envelope, Kind, Status};
 use crate::json;
@@ -59,10 +59,7 @@ impl Dialect for TherapyBridge {
             Outgoing::Pong => {
                 json::object(|o| o.text("type", "pong").text("timestamp", &format_instant(stamp.unix)))
             }
-            Outgoing::Raw { kind, payload } => json::object(|o| {
-                let o = o.text("type", kind);
-                if payload.is_empty() { o } else { o.raw("payload", payload) }
-            }),
+            Outgoing::Raw { kind, payload } => write_raw("type", kind, payload),
             _ => return None,
         })
     }

@@ -9,7 +9,7 @@ use super::topics::{Topic, Wire};
 use super::verdict::Ruling;
 use super::{Faults, Machine, SHARED};
 use crate::config::ms;
-use crate::dialect::{Liveness, Outgoing};
+use crate::dialect::Liveness;
 use crate::event::WhyKind;
 use crate::io::{CloseReason, SocketId, TokenError, Visibility};
 
@@ -204,9 +204,7 @@ impl Machine {
         let quiet_since = conn.heard;
         conn.ping_due = Some(now + interval);
         if ping {
-            if let Some(request) = self.send(id, socket, &Outgoing::Ping) {
-                self.await_answer(id, socket, Awaiting::Ping, request, ms(self.config.timings.pong_timeout));
-            }
+            self.ping(id, socket);
         } else if visible {
             if now - quiet_since >= interval {
                 self.probe(id);

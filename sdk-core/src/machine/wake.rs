@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use super::Machine;
+use super::link::Rest;
 use super::link::ready_at;
-use super::link::{Awaiting, Rest};
 use super::verdict::Ruling;
 use crate::config::ms;
-use crate::dialect::{Liveness, Outgoing, Probe};
+use crate::dialect::{Liveness, Probe};
 use crate::event::WhyKind;
 use crate::io::{CloseReason, Output, Reachability, Visibility};
 
@@ -177,15 +177,7 @@ impl Machine {
         match self.profile.probe {
             Some(Probe::Ping) => {
                 conn.probe = Some(until);
-                if let Some(request) = self.send(id, socket, &Outgoing::Ping) {
-                    self.await_answer(
-                        id,
-                        socket,
-                        Awaiting::Ping,
-                        request,
-                        ms(self.config.timings.pong_timeout),
-                    );
-                }
+                self.ping(id, socket);
             }
             Some(Probe::Authenticate) if self.tokens.current.is_some() => {
                 conn.probe = Some(until);

@@ -8,6 +8,7 @@ use super::Machine;
 use super::link::conn_at;
 use super::link::{Awaited, Awaiting, Conn};
 use super::throttle::Priority;
+use crate::config::ms;
 use crate::dialect::{Outgoing, RateScope, Stamp};
 use crate::io::{Output, Secret, SocketId};
 use crate::text::text;
@@ -22,6 +23,14 @@ impl Machine {
         self.count(socket);
         self.write(socket, text);
         Some(request)
+    }
+
+    /// Asks whether the server is there.
+    #[inline(never)]
+    pub(super) fn ping(&mut self, id: u32, socket: SocketId) {
+        if let Some(request) = self.send(id, socket, &Outgoing::Ping) {
+            self.await_answer(id, socket, Awaiting::Ping, request, ms(self.config.timings.pong_timeout));
+        }
     }
 
     pub(super) fn write(&mut self, socket: SocketId, text: String) {
