@@ -133,7 +133,7 @@ impl Machine {
             let hope = !denied && expires_at.is_some_and(|at| at > self.now.unix);
             self.tokens.refresh_at = hope.then(|| self.now.mono + ms(self.config.timings.refresh_interval));
             if !hope {
-                self.notice(NoticeKind::TokenNotRefreshed, text!["no new token: ", text]);
+                self.notice(NoticeKind::TokenNotRefreshed, &text!["no new token: ", text]);
             }
         }
         self.calls_lost_token(text);

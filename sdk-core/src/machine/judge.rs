@@ -51,7 +51,7 @@ impl Machine {
             Meaning::Displaced => return self.set_rest(id, Rest::Displaced(why)),
             Meaning::Policy => {
                 if core::mem::replace(&mut link.policy_strike, true) {
-                    self.notice(NoticeKind::ServerPolicy, why.text.clone());
+                    self.notice(NoticeKind::ServerPolicy, &why.text);
                     Next::Wait(Pause { at_cap: true, ..pause })
                 } else if self.tokens.has_provider() {
                     Next::Again

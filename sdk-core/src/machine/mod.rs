@@ -459,8 +459,8 @@ impl Machine {
         self.out.push_back(Output::Release(frame, Verdict(flags)));
     }
 
-    fn notice(&mut self, kind: NoticeKind, text: impl Into<String>) {
-        let text = self.said(&text.into());
+    fn notice(&mut self, kind: NoticeKind, text: &str) {
+        let text = self.said(text);
         self.event(Event::Notice { kind, text });
     }
 

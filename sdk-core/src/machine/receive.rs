@@ -387,7 +387,7 @@ impl Machine {
         if !core::mem::replace(&mut conn.said_out_of_range, true) {
             self.notice(
                 NoticeKind::OutOfRange,
-                text!["a progress of ", Quoted(topic), " was out of range and has been clamped"],
+                &text!["a progress of ", Quoted(topic), " was out of range and has been clamped"],
             );
         }
     }

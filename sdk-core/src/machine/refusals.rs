@@ -26,16 +26,16 @@ impl Machine {
         envelope: &Envelope<'_>,
     ) -> u32 {
         let request = envelope.request.and_then(request_number);
-        let text = String::from(envelope.text.unwrap_or("the server gave no reason"));
+        let text = envelope.text.unwrap_or("the server gave no reason");
         if fault.limited {
-            self.rate_limited(id, socket, request, envelope, &text);
+            self.rate_limited(id, socket, request, envelope, text);
             return Verdict::DELIVER;
         }
         let named = request.is_some();
         // An authentication failure that names nothing is first just that: one refresh. [devcontext §4.5]
         let struck = self.links.get(&id).is_some_and(|link| link.strike.is_some());
         if fault.auth && !named && !(struck && fault.oldest && fault.refuses) {
-            self.auth_fault(id, socket, envelope, &text);
+            self.auth_fault(id, socket, envelope, text);
             return Verdict::DELIVER;
         }
         // DocProc reports errors of a session in the same form as refusals. [docproc §4.2]
@@ -56,17 +56,17 @@ impl Machine {
             });
             match awaited {
                 Some(Awaited { what: Awaiting::Subscribe { topic, .. }, .. }) => {
-                    return self.refused_by_server(&topic, fault, envelope, &text);
+                    return self.refused_by_server(&topic, fault, envelope, text);
                 }
                 Some(Awaited { what: Awaiting::Command { id: command, ask, key }, .. }) => {
-                    self.command_refused(command, ask, &key, fault, envelope, &text);
+                    self.command_refused(command, ask, &key, fault, envelope, text);
                     return Verdict::DELIVER;
                 }
                 _ => {}
             }
         }
         if fault.auth {
-            self.auth_fault(id, socket, envelope, &text);
+            self.auth_fault(id, socket, envelope, text);
             return Verdict::DELIVER;
         }
         match envelope.topic {
@@ -81,11 +81,10 @@ impl Machine {
             }
             Some(_) => Verdict::DELIVER,
             None => {
-                let text = match envelope.code {
-                    Some(code) => text![code, ": ", text],
-                    None => text,
-                };
-                self.notice(NoticeKind::ServerError, text);
+                match envelope.code {
+                    Some(code) => self.notice(NoticeKind::ServerError, &text![code, ": ", text]),
+                    None => self.notice(NoticeKind::ServerError, text),
+                }
                 Verdict::DELIVER
             }
         }
