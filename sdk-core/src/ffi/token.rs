@@ -151,9 +151,10 @@ mod tests {
         async fn ask(&self, question: u64, force: bool) -> Result<(), TokenError> {
             self.asked.lock().unwrap().push(question);
             self.answer.notified().await;
-            match force {
-                false => give_token(question, format!("token {question}")),
-                true => refuse_token(question, TokenError::Denied { detail: "signed out".into() }),
+            if force {
+                refuse_token(question, TokenError::Denied { detail: "signed out".into() });
+            } else {
+                give_token(question, format!("token {question}"));
             }
             Ok(())
         }
