@@ -57,15 +57,6 @@ impl<K: Ord, V> Map<K, V> {
         self.0.get_mut(at).map(|(_, value)| value)
     }
 
-    /// The value of a key, to change, and where it stands.
-    pub(crate) fn find_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(usize, &mut V)>
-    where
-        K: Borrow<Q>,
-    {
-        let at = self.find(key).ok()?;
-        Some((at, self.at_mut(at)?))
-    }
-
     /// The value that stands there, to change.
     pub(crate) fn at_mut(&mut self, at: usize) -> Option<&mut V> {
         self.0.get_mut(at).map(|(_, value)| value)

@@ -12,8 +12,6 @@ use crate::buffer::Buffer;
 
 /// How many texts an envelope has: topic, item, question, request, text, code, and its name or the session's id.
 const TEXTS: usize = 7;
-/// More slots than any host uses.
-const SLOTS: usize = 4096;
 
 /// The texts of one envelope.
 type Texts = [Option<Box<str>>; TEXTS];
@@ -36,9 +34,7 @@ impl Client {
     /// Keeps the texts in the buffer under a number.
     pub(crate) fn keep(&mut self, slot: u32, buffer: &Buffer) {
         let slot = slot as usize;
-        if slot >= SLOTS {
-            return;
-        }
+        // As many as the host follows topics at once, and one: it takes the lowest number that is free.
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, Slot::default);
         }

@@ -82,9 +82,9 @@ impl Machine {
     /// Names the last frame of this topic, so that the next one like it can be told by [`Machine::again`]; `None` if
     /// that did more than move the picture on.
     pub fn repeatable(&mut self, topic: &str) -> Option<Again> {
-        let (place, topic) = self.topics.find_mut(topic)?;
-        let last = topic.repeat.filter(|last| last.turn == self.turn)?;
-        Some(Again { serial: last.serial, place: place as u32 })
+        let (topic, place) = topics::near(&mut self.topics, &mut self.places, topic)?;
+        let last = topic.repeat.as_ref().filter(|last| last.turn == self.turn)?;
+        Some(Again { serial: last.serial, place })
     }
 
     /// The last frame of this one's topic, if this is one like it.

@@ -66,9 +66,6 @@ interface Slot {
   request: Text;
 }
 
-/** How many slots there are; see clients.rs. */
-const SLOTS = 4096;
-
 /** A clock that never jumps, ms. */
 const mono = (): number => performance.now();
 
@@ -306,7 +303,7 @@ export class Driver {
     const slot = (topic.slot ??= this.#newSlot());
     const known =
       same(slot.text, p.text) && same(slot.item, p.item) && same(slot.code, p.code) && same(slot.question, p.question) && same(slot.request, p.request);
-    if (known && slot.told && p.kind && slot.number) return slot.number;
+    if (known && slot.told && p.kind) return slot.number;
     slot.told = true;
     ({ text: slot.text, item: slot.item, code: slot.code, question: slot.question, request: slot.request } = p);
     this.#core.keep(this.#client, slot.number, p);
@@ -318,8 +315,6 @@ export class Driver {
     for (const topic of this.#topics.values()) if (topic.slot) used.add(topic.slot.number);
     let number = 1;
     while (used.has(number)) number++;
-    // The machine's host keeps so many; the topics beyond share one, which is told anew each time.
-    if (number >= SLOTS) number = 0;
     return { number, told: false, text: undefined, item: undefined, code: undefined, question: undefined, request: undefined };
   }
 
