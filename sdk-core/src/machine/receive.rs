@@ -317,7 +317,7 @@ impl Machine {
         }
         match ends {
             End::No => {}
-            End::Yes => self.end_topic(id, name, frame, &mut flags),
+            End::Yes => self.end_topic(id, name),
             End::Twice => self.completes(name, frame, envelope.has_result, &mut flags),
         }
         if update.interview {
@@ -365,7 +365,7 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn end_topic(&mut self, id: u32, name: &str, _frame: FrameId, _flags: &mut u32) {
+    fn end_topic(&mut self, id: u32, name: &str) {
         if let Some(completion) = self.topics.get_mut(name).and_then(|topic| topic.completion.take()) {
             // Only one end is told: this one, which the picture shows.
             self.release(completion.frame, 0);
