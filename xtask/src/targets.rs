@@ -13,7 +13,8 @@ const TYPED: &[&str] = &["-p", "steadfast", "--no-default-features", "--features
 const NATIVE: &[&str] = &["-p", "steadfast"];
 const WEB: &[&str] = &["-p", "steadfast", "--no-default-features", "--features", "web"];
 const WASM: &[&str] = &["-p", "steadfast-wasm"];
-const FFI: &[&str] = &["-p", "steadfast-ffi", "--lib"]; // its programs are tools for the machine that builds
+/// As it is shipped: the programs that write bindings are tools for the machine that builds, and so is what they need.
+const FFI: &[&str] = &["-p", "steadfast-ffi", "--lib", "--no-default-features"];
 const MOCK: &[&str] = &["-p", "steadfast-mock-server"];
 
 /// What is checked for which target.
