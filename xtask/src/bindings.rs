@@ -1,7 +1,6 @@
 //! What the tests of every language that loads the native library need.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::shell::{cargo, must, output, program, root, target_folder};
 use crate::{library, needs};
@@ -17,7 +16,10 @@ pub(crate) struct Library {
 /// Builds the library, the programs that write bindings, and the mock server.
 pub(crate) fn library() -> Result<Library, String> {
     let target = target_folder()?;
-    must(&mut cargo(["build", "-p", "steadfast-ffi", "-p", "steadfast-mock-server"]))?;
+    // Built together they would share features, and all that depends on those would be built once more.
+    for package in ["steadfast-ffi", "steadfast-mock-server"] {
+        must(&mut cargo(["build", "-p", package]))?;
+    }
     Ok(Library { server: target.join("debug/mock-server"), target })
 }
 
@@ -27,8 +29,8 @@ pub(crate) fn swift(library: &Library) -> Result<(), String> {
     let built = library.target.join("debug");
     let written = library.target.join("bindings/swift");
     let make = |what: &str| {
-        let mut bindgen = program("env", [built.join("uniffi-bindgen-swift")]);
-        must(bindgen.arg(what).arg(built.join("libsteadfast.so")).arg(&written))
+        let mut bindgen = program(built.join("uniffi-bindgen-swift"), [what]);
+        must(bindgen.arg(built.join("libsteadfast.so")).arg(&written))
     };
     make("--swift-sources")?;
     make("--headers")?;
@@ -42,10 +44,9 @@ pub(crate) fn python(library: &Library) -> Result<(), String> {
     let built = library.target.join("debug");
     let written = library.target.join("bindings/python");
     // From the root of its crate, whose uniffi.toml it reads.
-    let mut bindgen = Command::new(built.join("uniffi-bindgen"));
-    bindgen
-        .args(["generate", "--language", "python", "--no-format", "--library"])
-        .arg(built.join(library::name()));
+    let words = ["generate", "--language", "python", "--no-format", "--library"];
+    let mut bindgen = program(built.join("uniffi-bindgen"), words);
+    bindgen.arg(built.join(library::name()));
     must(bindgen.arg("--out-dir").arg(&written).current_dir(root().join("sdk-ffi")))?;
     update(&written.join("steadfast.pyi"), &root().join("sdk-ffi/python/steadfast_sdk/_native/steadfast.pyi"))
 }

@@ -59,10 +59,10 @@ fn serve(server: &Path) -> Result<(), String> {
     let address = format!("http://127.0.0.1:{mock}");
     let mut servers = Servers::default();
     let words = ["serve", "--quiet", &format!("--port={mock}")];
-    servers.start(program(&server.to_string_lossy(), words).args(SERVER))?;
+    servers.start(program(server, words).args(SERVER))?;
     let vite = root().join(PAGE).join("node_modules/.bin/vite");
     let words = ["--strictPort", "--logLevel=warn", &format!("--port={page}")];
-    let mut vite = program(&vite.to_string_lossy(), words);
+    let mut vite = program(&vite, words);
     servers.start(vite.current_dir(root().join(PAGE)).env("VITE_MOCK", &address))?;
     println!(
         "\n  the page         http://127.0.0.1:{page}/\n  the mock server  {address}/_mock/\n\nCtrl-C ends both."

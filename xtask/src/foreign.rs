@@ -31,8 +31,7 @@ pub(crate) fn check(session: &mut Session) {
         session.run(command.current_dir(folder).env("MOCK_SERVER", &server));
     }
     if let Some(python) = python {
-        let mut command =
-            program(&python.to_string_lossy(), ["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        let mut command = program(&python, ["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         session.run(command.current_dir(folder).env("MOCK_SERVER", &server));
     }
 }

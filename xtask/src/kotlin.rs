@@ -91,9 +91,9 @@ fn project(tools: &Path, library: &Path) -> Result<PathBuf, String> {
     }
     let file = library.join(library::name());
     // From the root of its crate, whose uniffi.toml it reads.
-    let mut bindgen = Command::new(tools.join("uniffi-bindgen"));
-    bindgen.args(["generate", "--language", "kotlin", "--no-format", "--library"]).arg(&file);
-    must(bindgen.arg("--out-dir").arg(&generated).current_dir(root().join("sdk-ffi")))?;
+    let words = ["generate", "--language", "kotlin", "--no-format", "--library"];
+    let mut bindgen = program(tools.join("uniffi-bindgen"), words);
+    must(bindgen.arg(&file).arg("--out-dir").arg(&generated).current_dir(root().join("sdk-ffi")))?;
     must(program("strip", ["-o"]).arg(native.join(library::name())).arg(&file))?;
     Ok(folder)
 }

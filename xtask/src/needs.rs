@@ -172,10 +172,8 @@ pub(crate) fn python(requirements: &Path, folder: &Path) -> Result<PathBuf, Stri
     }
     println!("installing the Python packages of {}", requirements.display());
     must(program("python3", ["-m", "venv", "--clear"]).arg(folder))?;
-    let mut pip = program("env", [&interpreter]);
-    must(
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(requirements),
-    )?;
+    let words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+    must(program(&interpreter, words).arg(requirements))?;
     write(&stamp, &wanted)?;
     Ok(interpreter)
 }

@@ -1,7 +1,6 @@
 //! The Python package: its wheel, installed into an empty environment, and its tests against the mock server.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::bindings;
 use crate::library;
@@ -12,8 +11,7 @@ const TESTS: &str = "tests/python";
 
 pub(crate) fn check(session: &mut Session) {
     if let Some(python) = session.check(prepare()) {
-        let mut tests = Command::new(&python.interpreter);
-        tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        let mut tests = program(&python.interpreter, ["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         session.run(tests.current_dir(root().join(TESTS)).env("MOCK_SERVER", &python.server));
     }
 }
@@ -25,9 +23,9 @@ pub(crate) fn pack(session: &mut Session) {
         let target = target_folder()?;
         let interpreter =
             needs::python(&Path::new(TESTS).join("requirements.txt"), &target.join("python-tests"))?;
-        let mut build = Command::new(&interpreter);
         // Not stripped: the bindings are read from the library's symbols, after the build.
-        build.args(["-m", "maturin", "build", "--target", &library::host()?, "--out"]);
+        let words = ["-m", "maturin", "build", "--target", &library::host()?, "--out"];
+        let mut build = program(&interpreter, words);
         build.arg(root().join("target/python"));
         library::small(&mut build)?;
         must(build.current_dir(root().join("sdk-ffi")).env("CARGO_TARGET_DIR", &target))
@@ -47,9 +45,9 @@ fn prepare() -> Result<Ready, String> {
     let wheels = library.target.join("python-wheels");
     // Only the wheel that is built now.
     let _ = std::fs::remove_dir_all(&wheels);
-    let mut build = Command::new(&interpreter);
-    build.args(["-m", "maturin", "build", "--quiet", "--profile", "dev", "--out"]).arg(&wheels);
-    must(build.current_dir(root().join("sdk-ffi")).env("CARGO_TARGET_DIR", &library.target))?;
+    let words = ["-m", "maturin", "build", "--quiet", "--profile", "dev", "--out"];
+    let mut build = program(&interpreter, words);
+    must(build.arg(&wheels).current_dir(root().join("sdk-ffi")).env("CARGO_TARGET_DIR", &library.target))?;
     let wheel = std::fs::read_dir(&wheels)
         .map_err(|error| format!("{}: {error}", wheels.display()))?
         .find_map(|entry| {
@@ -61,11 +59,11 @@ fn prepare() -> Result<Ready, String> {
     must(program("python3", ["-m", "venv", "--clear"]).arg(&empty))?;
     let python = empty.join("bin/python");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
-    must(Command::new(&python).args(pip).arg(&wheel))?;
-    must(
-        Command::new(&python)
-            .args(["-c", "import steadfast_sdk; steadfast_sdk.CharismaClient('ws://localhost')"]),
-    )?;
-    must(Command::new(&interpreter).args(pip).args(["--force-reinstall", "--no-deps"]).arg(&wheel))?;
+    must(program(&python, pip).arg(&wheel))?;
+    must(&mut program(
+        &python,
+        ["-c", "import steadfast_sdk; steadfast_sdk.CharismaClient('ws://localhost')"],
+    ))?;
+    must(program(&interpreter, pip).args(["--force-reinstall", "--no-deps"]).arg(&wheel))?;
     Ok(Ready { interpreter, server: library.server })
 }

@@ -25,8 +25,7 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     must(&mut cargo(["build", "--profile", "wasm", "--target", TARGET, "-p", "rust-page"]))?;
     let folder = target.join("rust-page");
     let module = target.join(TARGET).join("wasm/rust-page.wasm");
-    let mut bind =
-        program(&tools.join("wasm-bindgen").to_string_lossy(), ["--target", "web", "--no-typescript"]);
+    let mut bind = program(tools.join("wasm-bindgen"), ["--target", "web", "--no-typescript"]);
     must(bind.arg("--out-dir").arg(&folder).arg(&module))?;
     let copied = std::fs::copy(Path::new(PAGE).join("index.html"), folder.join("index.html"));
     copied.map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -38,7 +37,7 @@ fn serve(folder: &Path) -> Result<(), String> {
     let server = target_folder()?.join("debug/mock-server");
     let (mock, page) = (port(8090)?, port(5174)?);
     let mut servers = Servers::default();
-    let mut command = program(&server.to_string_lossy(), ["serve", "--quiet", "--step=1s"]);
+    let mut command = program(&server, ["serve", "--quiet", "--step=1s"]);
     servers.start(command.arg(format!("--port={mock}")))?;
     servers.listens(mock)?;
     let listener = TcpListener::bind(("127.0.0.1", page)).map_err(|error| error.to_string())?;

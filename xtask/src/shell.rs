@@ -85,9 +85,18 @@ pub(crate) fn must(command: &mut Command) -> Result<(), String> {
     shown(command).1.map(drop)
 }
 
-/// Cargo, without what `cargo run` has put into our environment (build scripts would see it change and run again).
+/// Cargo.
 pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+}
+
+/// A program, without what `cargo run` has put into our environment: it may call cargo too, and build scripts that see
+/// it change run again.
+pub(crate) fn program<I: AsRef<OsStr>>(
+    name: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = I>,
+) -> Command {
+    let mut command = Command::new(name);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
@@ -95,13 +104,6 @@ pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> 
             command.env_remove(&name);
         }
     }
-    with_ours(&mut command).args(arguments);
-    command
-}
-
-/// Another program.
-pub(crate) fn program<I: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = I>) -> Command {
-    let mut command = Command::new(name);
     with_ours(&mut command).args(arguments);
     command
 }

@@ -30,7 +30,7 @@ fn test(session: &mut Session, runner: &Path, server: &Path) -> Result<(), Strin
     let mut servers = Servers::default();
     // Always the same, if it is free: the tests are built with its address in them.
     let port = port(18_090)?;
-    let mut mock = program(&server.to_string_lossy(), ["serve", "--quiet", "--step=30ms"]);
+    let mut mock = program(server, ["serve", "--quiet", "--step=30ms"]);
     servers.start(mock.arg(format!("--port={port}")))?;
     servers.listens(port)?;
     let driver = which("chromedriver").ok_or("chromedriver is missing")?;

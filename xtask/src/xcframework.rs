@@ -111,8 +111,8 @@ fn link(slice: &Slice, library: &Path) -> Result<PathBuf, String> {
     let linked = library.with_file_name("dead-stripped.dylib");
     let platform =
         slice.variant.map_or(slice.platform.to_owned(), |variant| format!("{}-{variant}", slice.platform));
-    let mut link = program("env", [linker()?]);
-    link.args(["-flavor", "darwin", "-dylib", "-dead_strip", "-x", "-S", "-arch", "arm64"]);
+    let words = ["-flavor", "darwin", "-dylib", "-dead_strip", "-x", "-S", "-arch", "arm64"];
+    let mut link = program(linker()?, words);
     link.args(["-platform_version", &platform, slice.since.1, "17.0", "-undefined", "dynamic_lookup"]);
     link.args(["-exported_symbol", "_uniffi_*", "-exported_symbol", "_ffi_*"]);
     // The whole archive: what is wanted of it is found by name only after it was read.
