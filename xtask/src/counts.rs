@@ -20,7 +20,8 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
-    /// What a line of a runner's output adds: libtest, Node's test runner, pytest, Surefire or Swift's two.
+    /// What a line of a runner's output adds: libtest, Node's test runner, Vitest, pytest, Surefire
+    /// or Swift's two.
     pub(crate) fn of_line(line: &str) -> Self {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result: ") {
@@ -32,6 +33,10 @@ impl Counts {
         // [INFO] Tests run: 3, Failures: 1, Errors: 0, Skipped: 0; a class' own line has more, and its time
         if let Some((_, rest)) = line.split_once("Tests run: ") {
             return if rest.contains("Time elapsed") { Self::default() } else { Self::surefire(rest) };
+        }
+        //       Tests  1 failed | 148 passed | 2 skipped (151)
+        if let Some(counts) = line.strip_prefix("Tests  ") {
+            return Self::listed(counts, '|');
         }
         if let Some(one) = Self::swift(line) {
             return one;
@@ -77,7 +82,9 @@ impl Counts {
             match word {
                 "passed" => counts.passed += number,
                 "failed" | "error" | "errors" => counts.failed += number,
-                "ignored" | "skipped" | "xfailed" | "xpassed" | "deselected" => counts.ignored += number,
+                "ignored" | "skipped" | "todo" | "xfailed" | "xpassed" | "deselected" => {
+                    counts.ignored += number;
+                }
                 _ => {}
             }
         }
@@ -125,6 +132,8 @@ mod tests {
         assert_eq!(of("# fail 1"), (0, 1, 0));
         assert_eq!(of("# skipped 2"), (0, 0, 2));
         assert_eq!(of("======== 1 failed, 23 passed, 2 skipped in 4.56s ========"), (23, 1, 2));
+        assert_eq!(of("      Tests  1 failed | 148 passed | 2 skipped | 3 todo (154)"), (148, 1, 5));
+        assert_eq!(of("      Tests  149 passed (149)"), (149, 0, 0));
         assert_eq!(of("[ERROR] Tests run: 9, Failures: 1, Errors: 2, Skipped: 1"), (5, 3, 1));
         assert_eq!(of("3 passed, 1 error in 65.10s (0:01:05)"), (3, 1, 0));
         assert_eq!(of("✔ Test fullFlow(_:) passed after 0.613 seconds."), (1, 0, 0));
@@ -142,6 +151,8 @@ mod tests {
             "# tests 9",
             "ℹ duration_ms 12.5",
             "5 passed",
+            " Test Files  1 failed | 19 passed (20)",
+            "      Tests  no tests",
             "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.2 s -- in FlowsTest",
             "done in Paris",
             "running 3 tests",

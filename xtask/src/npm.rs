@@ -16,7 +16,7 @@ pub(crate) fn pack(session: &mut Session) {
     build(session, &["--write"]);
 }
 
-/// The package's tests, in Node and in headless Chromium and Firefox.
+/// The package's tests, by Vitest: in Node and in headless Chromium and Firefox.
 pub(crate) fn check(session: &mut Session) {
     session.run(&mut cargo(["run", "--quiet", "-p", "steadfast-generate", "--", "--check", GENERATED]));
     let Some(target) = session.check(target_folder()) else { return };
@@ -38,7 +38,9 @@ pub(crate) fn check(session: &mut Session) {
         return;
     }
     let mut tests = program("npm", ["test", "--silent"]);
-    session.run(tests.current_dir(TESTS).env("STEADFAST_MOCK", target.join("debug/mock-server")));
+    // In colours the counts would not be found.
+    tests.env("NO_COLOR", "1").env("STEADFAST_MOCK", target.join("debug/mock-server"));
+    session.run(tests.current_dir(TESTS));
 }
 
 /// Where the packed package is.

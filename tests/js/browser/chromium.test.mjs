@@ -1,9 +1,9 @@
 // The package in headless Chromium: all five services in a page and in a module worker, bundled as an app would be.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { pause, startMock, token } from '../support/mock.mjs';
 
@@ -33,7 +33,7 @@ let mock;
 let browser;
 let server;
 let page;
-before(async () => {
+beforeAll(async () => {
   mock = await startMock();
   const { outputFiles } = await build({ stdin: { contents: script, resolveDir: here }, bundle: true, format: 'esm', write: false, platform: 'browser' });
   server = createServer((request, response) => {
@@ -47,7 +47,7 @@ before(async () => {
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.waitForFunction(() => globalThis.follow);
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   server?.close();
   mock?.stop();

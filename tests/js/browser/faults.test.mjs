@@ -1,9 +1,9 @@
 // Every fault of the mock on every service, in a page of Chromium; of the catalogue those that the browser itself judges.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { faults, options } from '../support/faults.mjs';
 import { catalogue, startMock, token } from '../support/mock.mjs';
@@ -35,7 +35,7 @@ const servers = {};
 let browser;
 let site;
 let page;
-before(async () => {
+beforeAll(async () => {
   for (const [name, own] of Object.entries(options)) servers[name] = await startMock(...own);
   const stdin = { contents: script, resolveDir: fileURLToPath(new URL('..', import.meta.url)) };
   const { outputFiles } = await build({ stdin, bundle: true, format: 'esm', write: false, platform: 'browser' });
@@ -54,7 +54,7 @@ before(async () => {
   const urls = Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url('')]));
   await page.evaluate((given) => start(...given), [urls, catalogue()]);
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   site?.close();
   for (const server of Object.values(servers)) server.stop();

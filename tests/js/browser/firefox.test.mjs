@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/firefox.mjs';
 import { startMock, token } from '../support/mock.mjs';
 
@@ -35,7 +35,7 @@ let mock;
 let server;
 let browser;
 let page;
-before(async () => {
+beforeAll(async () => {
   mock = await startMock();
   const { outputFiles } = await build({ stdin: { contents: script, resolveDir: here }, bundle: true, format: 'esm', write: false, platform: 'browser' });
   const module = readFileSync(createRequire(import.meta.url).resolve('steadfast/steadfast.wasm'));
@@ -49,7 +49,7 @@ before(async () => {
   browser = await launch();
   page = await browser.open(`http://127.0.0.1:${server.address().port}/`);
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   server?.close();
   mock?.stop();

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { extname, join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build, createServer } from 'vite';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { pause, startMock, token } from '../support/mock.mjs';
 
@@ -41,7 +41,7 @@ let browser;
 let development;
 let built;
 const sites = {};
-before(async () => {
+beforeAll(async () => {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   mock = await startMock();
   const common = { root: folder, configFile: false, logLevel: 'error', cacheDir: join(folder, '.vite'), worker: { format: 'es' } };
@@ -63,7 +63,7 @@ before(async () => {
   sites.dev = development.resolvedUrls.local[0];
   browser = await launch();
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   await development?.close();
   built?.close();

@@ -1,6 +1,6 @@
 // The mock server's own page in headless Chromium: what it shows, what its buttons do, and that it can be used.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { afterAll, beforeAll, test } from 'vitest';
 import WebSocket from 'ws';
 import { launch } from '../support/chromium.mjs';
 import { startMock } from '../support/mock.mjs';
@@ -11,13 +11,13 @@ let browser;
 let page;
 const errors = [];
 const sockets = [];
-before(async () => {
+beforeAll(async () => {
   mock = await startMock();
   base = `http://127.0.0.1:${mock.port}`;
   browser = await launch();
   page = await open({ width: 1280, height: 860 }, 'light');
 });
-after(async () => {
+afterAll(async () => {
   sockets.forEach((socket) => socket.close());
   await browser?.close();
   mock?.stop();

@@ -1,7 +1,7 @@
 // The mock server's own page in headless Chromium: it shows what clients do, its buttons do what they say, and it can be used.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { afterAll, beforeAll, test } from 'vitest';
 import WebSocket from 'ws';
 import { launch } from '../support/chromium.mjs';
 import { startMock, token } from '../support/mock.mjs';
@@ -10,12 +10,12 @@ let mock;
 let browser;
 let page;
 const errors = [];
-before(async () => {
+beforeAll(async () => {
   mock = await startMock('--set', 'charisma.ocr_confirm=manual');
   browser = await launch();
   page = await open({ width: 1280, height: 900 });
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   mock?.stop();
 });

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { startMock } from '../support/mock.mjs';
 
@@ -17,7 +17,7 @@ let browser;
 let server;
 let page;
 const errors = [];
-before(async () => {
+beforeAll(async () => {
   mock = await startMock(
     '--step', '300ms', '--ping-interval', '2s', '--ping-timeout', '4s', '--set', 'charisma.heartbeat=json', '--set', 'charisma.ping_interval=2s',
     '--set', 'therapybridge.ping_interval=2s', '--set', 'docproc.auth=on',
@@ -32,7 +32,7 @@ before(async () => {
   browser = await launch();
   page = await open({ width: 1280, height: 900 }, 'light');
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   server?.close();
   mock?.stop();

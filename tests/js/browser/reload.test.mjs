@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { startMock } from '../support/mock.mjs';
 
@@ -18,14 +18,14 @@ symlinkSync(join(example, 'node_modules'), join(folder, 'node_modules'));
 let mock;
 let browser;
 let server;
-before(async () => {
+beforeAll(async () => {
   mock = await startMock('--set', 'docproc.auth=on');
   const { createServer } = await import(pathToFileURL(createRequire(join(example, 'package.json')).resolve('vite')));
   server = await createServer({ root: folder, cacheDir: join(folder, '.vite'), logLevel: 'error', server: { host: '127.0.0.1', port: 0, fs: { strict: false } } });
   await server.listen();
   browser = await launch();
 });
-after(async () => {
+afterAll(async () => {
   await browser?.close();
   await server?.close();
   mock?.stop();

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { afterAll, test } from 'vitest';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(here, '.tmp-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const run = promisify(execFile);
 const it = (name, body) => test(name, { timeout: 60_000 }, body);
 const file = (name, text) => {

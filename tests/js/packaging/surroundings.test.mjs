@@ -5,16 +5,16 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { afterAll, test } from 'vitest';
 import { launch } from '../support/chromium.mjs';
 import { startMock } from '../support/mock.mjs';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(here, '.tmp-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const run = promisify(execFile);
 const it = (name, body) => test(name, { timeout: 60_000 }, body);
 const readme = readFileSync(join(here, 'node_modules/steadfast/README.md'), 'utf8');

@@ -1,15 +1,15 @@
 // Faults, reconnects, tokens, commands, readers: what an app meets on a bad day.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, afterEach, before, test } from 'node:test';
 import { ConfigError, SteadfastError, TokenDenied, connect } from 'steadfast';
+import { afterAll, afterEach, beforeAll, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { pause, startMock, token, until } from '../support/mock.mjs';
 
 let mock;
 let clients = [];
-before(async () => (mock = await startMock()));
-after(() => mock.stop());
+beforeAll(async () => (mock = await startMock()));
+afterAll(() => mock.stop());
 afterEach(async () => {
   for (const client of clients) await client.close();
   clients = [];

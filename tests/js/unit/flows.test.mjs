@@ -1,12 +1,12 @@
 // Every service from subscribe to end, by the packed package against the mock server.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { connect } from 'steadfast';
+import { afterAll, beforeAll, test } from 'vitest';
 import { startMock, token, until } from '../support/mock.mjs';
 
 let mock;
-before(async () => (mock = await startMock()));
-after(() => mock.stop());
+beforeAll(async () => (mock = await startMock()));
+afterAll(() => mock.stop());
 
 const open = (service, options = {}) =>
   connect({ service, url: mock.url(service), token: service === 'docproc' ? undefined : () => token({ sub: `js-${service}` }), ...options });

@@ -1,14 +1,14 @@
 // The official Socket.IO server of npm, scripted for Saga and DocProc: the package against a peer that isn't ours.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
 import { connect } from 'steadfast';
+import { afterAll, afterEach, beforeAll, test } from 'vitest';
 import { until } from '../support/mock.mjs';
 import { startOfficial } from '../support/official.mjs';
 
 let servers;
 let clients = [];
-before(async () => (servers = { saga: await startOfficial('saga'), docproc: await startOfficial('docproc') }));
-after(async () => {
+beforeAll(async () => (servers = { saga: await startOfficial('saga'), docproc: await startOfficial('docproc') }));
+afterAll(async () => {
   for (const server of Object.values(servers ?? {})) await server.stop();
 });
 afterEach(async () => {

@@ -1,17 +1,17 @@
 // The hooks and components that the services' documentation shows, written with `steadfast/react`; and what else an app
 // relies on: one subscription on the wire whatever React does, commands, events, the connection.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
 import { createElement as h, useState } from 'react';
 import { TokenDenied, connect } from 'steadfast';
 import { useCommand, useConnection, useEvents, useTopic } from 'steadfast/react';
+import { afterAll, afterEach, beforeAll, test } from 'vitest';
 import { startMock, token } from '../support/mock.mjs';
 import { show, shows, unmountAll } from '../support/react.mjs';
 
 let mock;
 let client;
-before(async () => (mock = await startMock()));
-after(() => mock.stop());
+beforeAll(async () => (mock = await startMock()));
+afterAll(() => mock.stop());
 afterEach(async () => {
   unmountAll();
   await client?.close();

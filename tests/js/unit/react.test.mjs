@@ -1,16 +1,16 @@
 // The hooks, under StrictMode, in jsdom.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
 import { createElement as h } from 'react';
 import { connect } from 'steadfast';
 import { useCommand, useConnection, useEvents, useTopic } from 'steadfast/react';
+import { afterAll, afterEach, beforeAll, test } from 'vitest';
 import { startMock, token } from '../support/mock.mjs';
 import { show, shows, unmountAll } from '../support/react.mjs';
 
 let mock;
 let client;
-before(async () => (mock = await startMock()));
-after(() => mock.stop());
+beforeAll(async () => (mock = await startMock()));
+afterAll(() => mock.stop());
 afterEach(async () => {
   unmountAll();
   await client?.close();

@@ -1,18 +1,18 @@
 // The client of the mock server's control API.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { connect } from 'steadfast';
 import { Control, ControlError } from 'steadfast/testing';
+import { afterAll, beforeAll, test } from 'vitest';
 import WebSocket from 'ws';
 import { startMock } from '../support/mock.mjs';
 
 let mock;
 let control;
-before(async () => {
+beforeAll(async () => {
   mock = await startMock();
   control = new Control(`http://127.0.0.1:${mock.port}/`);
 });
-after(() => mock.stop());
+afterAll(() => mock.stop());
 
 test('a client is watched, broken and judged', async () => {
   const token = await control.token('u1', { ttl: '5m' });

@@ -1,8 +1,8 @@
 // The generated reader of envelopes agrees with the golden vectors, frame by frame.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
 import { build } from 'esbuild';
+import { test } from 'vitest';
 
 // The reader is inside of the package; it is bundled from its source for this test.
 const source = new URL('../../../sdk-wasm/npm/src/', import.meta.url).pathname;
