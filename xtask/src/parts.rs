@@ -53,6 +53,7 @@ const CORE: &[&[&str]] = &[
     &["-p", "steadfast"],
 ];
 const OTHERS: &[&[&str]] = &[
+    &["-p", "steadfast-simulation"],
     &["-p", "steadfast-mock-server"],
     &["-p", "steadfast-tests"],
     &["-p", "steadfast-wasm"],
@@ -101,10 +102,9 @@ fn unit(session: &mut Session) {
 }
 
 fn simulation(session: &mut Session) {
-    // Without features: the machine alone is what is walked, and the least is to be built with optimisation.
-    let words = ["test", "--release", "-p", "steadfast", "--no-default-features", "--test", "simulation"];
     // It says how many schedules it walked, and where it found each planted bug.
-    session.run(cargo(words).args(["--", "--show-output"]));
+    let words = ["test", "--release", "-p", "steadfast-simulation", "--", "--show-output"];
+    session.run(&mut cargo(words));
 }
 
 fn doc(session: &mut Session) {

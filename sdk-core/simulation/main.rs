@@ -4,33 +4,19 @@
 //! `STEADFAST_SCHEDULES=<n>` sets how many schedules are walked, `STEADFAST_SEED=<n>` walks that one alone and prints
 //! what happened. `--release` makes it ten times as fast.
 
-#[path = "simulation/app.rs"]
 mod app;
-#[path = "simulation/checks.rs"]
 mod checks;
-#[path = "simulation/classes.rs"]
 mod classes;
-#[path = "simulation/dice.rs"]
 mod dice;
-#[path = "simulation/inputs.rs"]
 mod inputs;
-#[path = "simulation/issuer.rs"]
 mod issuer;
-#[path = "simulation/ledger.rs"]
 mod ledger;
-#[path = "simulation/names.rs"]
 mod names;
-#[path = "simulation/outputs.rs"]
 mod outputs;
-#[path = "simulation/server.rs"]
 mod server;
-#[path = "simulation/settings.rs"]
 mod settings;
-#[path = "simulation/stream.rs"]
 mod stream;
-#[path = "simulation/wire.rs"]
 mod wire;
-#[path = "simulation/world.rs"]
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
