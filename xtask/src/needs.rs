@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::shell::{cargo, must, output, prefer, program, target_folder, which};
 
@@ -34,6 +35,9 @@ pub(crate) fn tools(tools: &[Tool]) -> Result<(), String> {
     }
 }
 
+/// Set when Debian's lists of packages are those of today.
+static UPDATED: OnceLock<()> = OnceLock::new();
+
 /// Installs Debian packages.
 pub(crate) fn packages(names: &[&str]) -> Result<(), String> {
     if names.is_empty() {
@@ -45,8 +49,11 @@ pub(crate) fn packages(names: &[&str]) -> Result<(), String> {
         return Err(format!("{} are missing and this machine has no apt-get; {by_hand}", names.join(", ")));
     }
     let apt = |arguments: &[&str]| must(as_root("apt-get")?.args(["-q", "-y"]).args(arguments));
+    let update = || if UPDATED.get().is_some() { Ok(()) } else { apt(&["update"]) };
     let install: Vec<_> = ["install", "--no-install-recommends"].iter().chain(names).copied().collect();
-    apt(&["update"]).and_then(|()| apt(&install)).map_err(|error| format!("{error}; {by_hand}"))
+    update().and_then(|()| apt(&install)).map_err(|error| format!("{error}; {by_hand}"))?;
+    let _ = UPDATED.set(());
+    Ok(())
 }
 
 /// A program that installs something, which is for root.
