@@ -29,9 +29,9 @@ pub(crate) fn drain(machine: &mut Machine, out: &mut String) {
     }
 }
 
-/// `what`: 0 the snapshot of the topic in the first text, 1 the state of the connection, 2 that of the topic's
-/// subscription, 3 the report, 4 what a raw progress of 0.5 is as a share, 5 the report as JSON, 6 that of the topic's
-/// interview, 7 the topics that are known.
+/// `what`: 0 the snapshot of the topic in the first text, 1 the client's state in DevContext's words, 2 the state of the
+/// topic's subscription, 3 the report, 4 what a raw progress of 0.5 is as a share, 5 the report as JSON, 6 the topics
+/// that are known.
 pub(crate) fn look(machine: &Machine, what: u32, buffer: &mut Buffer) {
     let mut out = core::mem::take(&mut buffer.out);
     let topic = buffer.text(0).unwrap_or_default();
@@ -41,7 +41,11 @@ pub(crate) fn look(machine: &Machine, what: u32, buffer: &mut Buffer) {
                 object_into(&mut out, |o| self::snapshot(snapshot, o));
             }
         }
-        1 => object_into(&mut out, |o| state(machine.state(), o)),
+        1 => {
+            if let Some(state) = machine.devcontext_state() {
+                string(&mut out, state.name());
+            }
+        }
         2 => {
             if let Some(state) = machine.subscription(topic) {
                 object_into(&mut out, |o| subscription(&state, o));
@@ -50,11 +54,6 @@ pub(crate) fn look(machine: &Machine, what: u32, buffer: &mut Buffer) {
         3 => string(&mut out, &machine.diagnose().text),
         5 => out = machine.diagnose().json,
         6 => {
-            if let Some(state) = machine.interview(topic) {
-                object_into(&mut out, |o| interview(state, o));
-            }
-        }
-        7 => {
             list_into(&mut out, machine.topics(), |out, (topic, _)| string(out, topic));
         }
         _ => object_into(&mut out, |o| o.parts("half", Some(machine.share(0.5)))),
@@ -86,7 +85,6 @@ fn write<'a>(machine: &Machine, output: &Output, o: Object<'a>) -> Object<'a> {
             .text("do", "open")
             .number("id", id.0.into())
             .text("url", &request.url)
-            .list("headers", &request.headers, pair)
             .list("protocols", &request.subprotocols, |out, name| string(out, name))
             .number("max", request.max_message as u64),
         Output::Send(id, text) => o.text("do", "send").number("id", id.0.into()).text("text", text.expose()),

@@ -166,16 +166,20 @@ async def test_commands_of_each_service(mock: Mock) -> None:
         await within(client.authenticate())
     async with sdk.DevContextClient(f"{mock.url}/devcontext", token=mock.token("commands")) as client:
         await within(client.ready())
+        assert client.connection_state == sdk.DevContextState.CONNECTED
         assert await within(client.ping()) >= 0
         await within(client.authenticate())
         started = await within(client.start_interview("analysis_done", sdk.SessionType.PRACTICE))
         assert started.first_question is not None and started.first_question.question_id is not None
+        assert client.connection_state == sdk.DevContextState.INTERVIEW_ACTIVE
         judged = await within(client.submit_answer(started.session_id, started.first_question.question_id, "because"))
         assert judged.evaluation is not None
         paused = await within(client.pause_interview(started.session_id))
         assert paused.session_id == started.session_id
+        assert client.connection_state == sdk.DevContextState.INTERVIEW_PAUSED
         assert (await within(client.resume_interview(started.session_id))).session_id == started.session_id
         assert (await within(client.fetch_analysis("analysis_done"))).analysis_id == "analysis_done"
+    assert client.connection_state == sdk.DevContextState.DISCONNECTED
     async with sdk.DocProcClient(f"{mock.url}/docproc") as client:
         await within(client.session("session_rest").live())
         assert (await within(client.fetch_session("session_rest"))).session_id == "session_rest"

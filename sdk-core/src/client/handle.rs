@@ -15,7 +15,7 @@ use crate::driver::shared::{Clock, Shared};
 use crate::driver::web::{self, Web};
 use crate::event::ConnectionState;
 use crate::io::{Input, Reachability, Secret, Token, Visibility};
-use crate::machine::{Diagnosis, Machine, Stats};
+use crate::machine::{DevContextState, Diagnosis, Machine, Stats};
 
 /// A client of any service. Clones are the same client; when the last clone, subscription and stream of events are
 /// gone, it closes.
@@ -175,6 +175,14 @@ impl Handle {
     /// The state of the connection.
     pub fn state(&self) -> ConnectionState {
         self.shared.lock().machine.state().clone()
+    }
+
+    /// The client's state in the words of DevContext's documentation. [devcontext §8.3]
+    pub(crate) fn devcontext_state(&self) -> DevContextState {
+        match self.shared.lock().machine.devcontext_state() {
+            Some(DevContextState::Disconnecting) if self.shared.has_ended() => DevContextState::Disconnected,
+            state => state.unwrap_or(DevContextState::Disconnected),
+        }
     }
 
     /// The last known picture of a topic.

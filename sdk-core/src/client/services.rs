@@ -363,11 +363,7 @@ impl Client<DocProc> {
 impl Client<DevContext> {
     /// The client's state in the words of the service's documentation. [devcontext §8.3]
     pub fn connection_state(&self) -> DevContextState {
-        let shared = self.handle.shared();
-        match shared.lock().machine.devcontext_state() {
-            Some(DevContextState::Disconnecting) if shared.has_ended() => DevContextState::Disconnected,
-            state => state.unwrap_or(DevContextState::Disconnected),
-        }
+        self.handle.devcontext_state()
     }
 
     /// Authenticates again on the open connection, with the client's newest token. [devcontext §2]

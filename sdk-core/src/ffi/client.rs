@@ -15,6 +15,7 @@ use crate::client::{Events, Handle};
 use crate::config::Service;
 use crate::driver::native::Trust;
 use crate::io::Reachability;
+use crate::machine::DevContextState;
 
 /// A client of any service. Each language's own clients stand on it, one for each service.
 #[derive(uniffi::Object)]
@@ -93,6 +94,11 @@ impl NativeClient {
     /// The state of the connection.
     pub fn state(&self) -> ConnectionState {
         self.handle.state().into()
+    }
+
+    /// DevContext: the client's state in the words of the service's documentation. [devcontext §8.3]
+    pub fn connection_state(&self) -> DevContextState {
+        self.handle.devcontext_state()
     }
 
     /// The last known picture of a topic.

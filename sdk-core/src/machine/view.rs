@@ -9,6 +9,7 @@ use crate::event::{ConnectionState, InterviewState};
 /// A state of DevContext's documented list. It mixes connection, subscription and interview; the first that is true
 /// counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 pub enum DevContextState {
     /// A shutdown is under way.
     Disconnecting,

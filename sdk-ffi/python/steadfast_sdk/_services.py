@@ -11,6 +11,7 @@ from ._native.steadfast import (
     DevContextInterviewResumed,
     DevContextInterviewStarted,
     DevContextMessage,
+    DevContextState,
     DocProcClarificationReply,
     DocProcMessage,
     DocProcProgress,
@@ -80,6 +81,12 @@ class DevContextClient(Client[DevContextMessage]):
     """A client of DevContext: analysis of repositories, and mock interviews."""
 
     _service = Service.DEV_CONTEXT
+
+    @property
+    def connection_state(self) -> DevContextState:
+        """The client's state in the words of the service's documentation: a view of connection, subscriptions and
+        interviews."""
+        return self._native.connection_state()
 
     async def authenticate(self) -> None:
         """Authenticates again on the open connection, with the client's newest token."""

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use steadfast::messages::{describe, schemas};
-use steadfast::{CommandErrorKind, Kind, NoticeKind, Phase, Service, WhyKind};
+use steadfast::{CommandErrorKind, DevContextState, Kind, NoticeKind, Phase, Service, WhyKind};
 
 /// Writes the file.
 pub(crate) fn write() -> String {
@@ -48,6 +48,12 @@ pub(crate) fn write() -> String {
         "Phase",
         "How far a topic or one of its items is.",
         PHASES.iter().map(|phase| phase.name()),
+    );
+    names(
+        &mut out,
+        "DevContextState",
+        "A client's state in the words of DevContext's documentation.",
+        STATES.iter().map(|state| state.name()),
     );
     out
 }
@@ -104,6 +110,17 @@ const FAILURES: [CommandErrorKind; 10] = [
     CommandErrorKind::PayloadTooLarge,
     CommandErrorKind::Invalid,
     CommandErrorKind::Closed,
+];
+
+const STATES: [DevContextState; 8] = [
+    DevContextState::Disconnecting,
+    DevContextState::Error,
+    DevContextState::Disconnected,
+    DevContextState::Connecting,
+    DevContextState::InterviewActive,
+    DevContextState::InterviewPaused,
+    DevContextState::Subscribed,
+    DevContextState::Connected,
 ];
 
 const PHASES: [Phase; 7] = [

@@ -5,7 +5,8 @@ import type { Core } from './core.js';
 import { type Confirmed, type AnyEvent, Driver, closed } from './driver.js';
 import type {
   DevContextAnalysis, DevContextAnswerEvaluated, DevContextInterviewPaused, DevContextInterviewResumed,
-  DevContextInterviewStarted, DocProcClarificationReply, DocProcProgress, SagaServerHealth, SagaServerStats, TherapyBridgeLogin,
+  DevContextInterviewStarted, DevContextState, DocProcClarificationReply, DocProcProgress, SagaServerHealth, SagaServerStats,
+  TherapyBridgeLogin,
 } from './generated/types.js';
 import { Listeners, readEvents } from './reader.js';
 import { Subscription } from './subscription.js';
@@ -85,7 +86,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
       catchUp: () => {
         const seq = driver.ring.last;
         const all: AnyEvent[] = [{ seq, type: 'state', state: this.#state }];
-        for (const topic of (driver.look(7) as string[] | undefined) ?? []) {
+        for (const topic of (driver.look(6) as string[] | undefined) ?? []) {
           all.push({ seq, type: 'snapshot', topic, snapshot: driver.snapshot(topic) });
           all.push({ seq, type: 'subscription', topic, state: driver.look(2, topic) as SubscriptionState });
         }
@@ -139,6 +140,11 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
   /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal */
+  protected look(what: number): unknown {
+    return this.#driver.look(what);
   }
 
   /** @internal */
@@ -213,6 +219,11 @@ export class AllCommands<S extends Service> extends BaseClient<S> {
     return data(await this.request(45, [sessionId], options), 'interview_resumed');
   }
 
+  /** The client's state in the words of DevContext's documentation, a view of connection, subscriptions and interviews. */
+  get connectionState(): DevContextState {
+    return (this.look(1) as DevContextState | undefined) ?? 'disconnected';
+  }
+
   /** An analysis with the data of its stages, by REST. */
   async fetchAnalysis(analysisId: string, options?: CommandOptions): Promise<DevContextAnalysis> {
     return body(await this.request(50, [analysisId], options));
@@ -226,7 +237,8 @@ export interface CommandNames {
   saga: 'ping' | 'serverHealth' | 'serverStats';
   docproc: 'respondToClarification' | 'fetchSession';
   devcontext:
-    | 'authenticate' | 'ping' | 'startInterview' | 'submitAnswer' | 'pauseInterview' | 'resumeInterview' | 'fetchAnalysis';
+    | 'authenticate' | 'ping' | 'startInterview' | 'submitAnswer' | 'pauseInterview' | 'resumeInterview' | 'fetchAnalysis'
+    | 'connectionState';
 }
 
 /** A client of service `S`: what every client can do, and the commands of its service. */

@@ -134,7 +134,7 @@ export class Core {
 
 /** What the machine asks of its host; see output.rs. */
 export type Output =
-  | { do: 'open'; id: number; url: string; headers: [string, string][]; protocols: string[]; max: number }
+  | { do: 'open'; id: number; url: string; protocols: string[]; max: number }
   | { do: 'send'; id: number; text: string }
   | { do: 'ping'; id: number }
   | { do: 'close'; id: number; why: string }

@@ -139,7 +139,7 @@ export class Driver {
       {
         opened: (id) => this.input(1, id),
         frame: (id, text, bytes, stamp) => this.#frame(id, text, bytes, stamp),
-        binary: (id, bytes) => this.#counted(8, id, bytes),
+        binary: (id, bytes) => this.input(8, id, bytes),
         closed: (id, code, reason) => {
           this.log.debug(`socket ${id} closed: ${code} ${reason}`);
           this.input(3, id, code, NaN, [reason]);
@@ -163,10 +163,6 @@ export class Driver {
     if (this.ended) return;
     this.#core.input(this.#client, code, a, b, c, mono(), texts, number);
     this.#run();
-  }
-
-  #counted(code: number, id: number, bytes: number): void {
-    this.input(code, id, bytes);
   }
 
   /** A command that is done when it is handed in. */
@@ -531,7 +527,7 @@ export class Driver {
     if (this.ended) return;
     for (const name of this.#topics.keys()) this.snapshot(name);
     this.fire(27);
-    for (const what of [1, 3, 5]) this.#last[what] = this.#core.look(this.#client, what);
+    for (const what of [3, 5]) this.#last[what] = this.#core.look(this.#client, what);
     this.ended = true;
     clearTimeout(this.#timer);
     this.#token?.abort();

@@ -85,9 +85,11 @@ test('DocProc: models, a clarification answered, the result', async () => {
 
 test('DevContext: stages, then an interview with answers', async () => {
   const client = open('devcontext');
+  assert.equal(client.connectionState, 'connecting');
   const seen = await follow(client.subscribe('js_5'));
   assert.equal(seen.filter((event) => event.type === 'stage_completed').length, 3);
   const started = await client.startInterview('js_5', 'practice');
+  assert.equal(client.connectionState, 'interview_active');
   const interview = client.subscribe(started.sessionId);
   let question = started.firstQuestion;
   let summary;
@@ -101,5 +103,7 @@ test('DevContext: stages, then an interview with answers', async () => {
   }
   assert.equal(typeof summary?.overallScore, 'number');
   assert.deepEqual((await client.fetchAnalysis('js_5')).completedStages?.length, 3);
+  assert.equal(client.connectionState, 'connected');
   await client.close();
+  assert.equal(client.connectionState, 'disconnected');
 });

@@ -46,6 +46,9 @@ extension Client where S == DocProc {
 }
 
 extension Client where S == DevContext {
+    /// The client's state in the words of the service's documentation: a view of connection, sessions and interviews.
+    public var connectionState: DevContextState { native.connectionState() }
+
     /// Authenticates again on the open connection, with the client's newest token.
     public func authenticate() async throws {
         try await untilCancelled { try await self.native.authenticate(cancel: $0) }

@@ -739,3 +739,6 @@ export type CommandErrorKind = 'Rejected' | 'TimedOut' | 'Interrupted' | 'Cancel
 
 /** How far a topic or one of its items is. */
 export type Phase = 'waiting' | 'uploading' | 'processing' | 'needs_input' | 'done' | 'failed' | 'expired';
+
+/** A client's state in the words of DevContext's documentation. */
+export type DevContextState = 'disconnecting' | 'error' | 'disconnected' | 'connecting' | 'interview_active' | 'interview_paused' | 'subscribed' | 'connected';

@@ -124,6 +124,9 @@ public class DevContextClient(
     /** A client of the service at this URL, with tokens from [tokenProvider]. */
     public constructor(url: String, tokenProvider: TokenProvider) : this(ClientOptions(Endpoint.Url(url)), tokenProvider)
 
+    /** The client's state in the words of the service's documentation: a view of connection, sessions and interviews. */
+    public val connectionState: DevContextState get() = native.connectionState()
+
     /**
      * Authenticates again on the open connection, with the client's newest token.
      *

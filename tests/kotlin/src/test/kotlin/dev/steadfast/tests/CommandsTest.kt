@@ -5,6 +5,7 @@ import dev.steadfast.ClientOptions
 import dev.steadfast.CommandErrorKind
 import dev.steadfast.ConnectionState
 import dev.steadfast.DevContextClient
+import dev.steadfast.DevContextState
 import dev.steadfast.DocProcClient
 import dev.steadfast.Endpoint
 import dev.steadfast.SagaClient
@@ -61,14 +62,18 @@ class CommandsTest {
     @Test
     fun `of DevContext`() = within {
         DevContextClient(options("devcontext")).useSuspending { client ->
+            assertEquals(DevContextState.DISCONNECTED, client.connectionState)
             client.ready()
+            assertEquals(DevContextState.CONNECTED, client.connectionState)
             assertTrue(client.ping() >= 0)
             client.authenticate()
             val started = client.startInterview("analysis_done", SessionType.PRACTICE)
             val question = started.firstQuestion!!.questionId!!
             val judged = client.submitAnswer(started.sessionId, question, "because")
             assertTrue(judged.evaluation != null)
+            assertEquals(DevContextState.INTERVIEW_ACTIVE, client.connectionState)
             assertEquals(started.sessionId, client.pauseInterview(started.sessionId).sessionId)
+            assertEquals(DevContextState.INTERVIEW_PAUSED, client.connectionState)
             assertEquals(started.sessionId, client.resumeInterview(started.sessionId).sessionId)
             assertEquals("analysis_done", client.fetchAnalysis("analysis_done").analysisId)
         }
