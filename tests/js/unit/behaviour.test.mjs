@@ -240,7 +240,7 @@ it('the log tells what happens and never a token', async () => {
   assert.ok(!all.includes(own), 'no token');
 });
 
-test('thousands of topics keep apart', { timeout: 60_000 }, async () => {
+test('thousands of topics keep apart', { timeout: 110_000 }, async () => {
   let socket;
   class Loopback {
     readyState = 0;
@@ -257,7 +257,8 @@ test('thousands of topics keep apart', { timeout: 60_000 }, async () => {
     }
     close() {}
   }
-  const many = { messagesPerMinute: 1e6, messagesPerSecond: 1e6, queueEntries: 1e5 };
+  // What is awaited here is how they are kept apart, not how fast a busy machine is.
+  const many = { messagesPerMinute: 1e6, messagesPerSecond: 1e6, queueEntries: 1e5, dialTimeout: 120_000, confirmTimeout: 120_000 };
   const client = open('charisma', { url: 'ws://localhost', token: 'x', WebSocket: Loopback, ...many });
   const topics = Array.from({ length: 4_120 }, (_, n) => `t${n}`);
   const subscriptions = topics.map((topic) => client.subscribe(topic));
