@@ -1,5 +1,8 @@
 //! Echo mode, over a plain WebSocket and plain HTTP requests.
 
+#[path = "common/socket.rs"]
+mod socket;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -8,19 +11,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use socket::{Socket, connect};
+
 async fn start() -> MockServer {
     MockServer::start(Options { echo: true, ..Options::for_tests() }.with("echo.ping_interval=60s"))
         .await
         .unwrap()
 }
 
-struct Client(tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>);
+struct Client(Socket);
 
 impl Client {
     /// Opens the engine's session.
     async fn open(server: &MockServer, path: &str) -> Self {
         let url = format!("ws://{}{path}?EIO=4&transport=websocket", server.address());
-        let mut client = Self(tokio_tungstenite::connect_async(url).await.unwrap().0);
+        let mut client = Self(connect(url).await.unwrap().0);
         let open = client.text().await;
         assert!(open.starts_with("0{") && open.contains("\"maxPayload\":1000000"), "{open}");
         client

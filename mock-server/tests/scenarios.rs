@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 mod process;
+#[path = "common/socket.rs"]
+mod socket;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -11,8 +13,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+
+use socket::connect;
 
 /// A folder of this test's own.
 fn folder(test: &str) -> PathBuf {
@@ -83,7 +86,7 @@ async fn a_client_that_does_what_is_expected_passes_and_one_that_does_not_fails_
         let (mut child, mut rest, url) = waiting(&words);
         let mut clients = Vec::new();
         for _ in 0..times {
-            clients.push(connect_async(url.as_str()).await.unwrap());
+            clients.push(connect(url.as_str()).await.unwrap());
         }
         let (status, text) = tokio::task::spawn_blocking(move || {
             let mut text = String::new();
@@ -190,7 +193,7 @@ async fn an_interrupted_run_has_failed_and_writes_its_reports() {
         let (mut shell, mut lines, url) = begin(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         let mut client = None;
         if comes {
-            client = Some(connect_async(url.as_str()).await.unwrap());
+            client = Some(connect(url.as_str()).await.unwrap());
             let mut line = String::new();
             while !line.starts_with("ok      the first is followed") {
                 line.clear();
@@ -225,7 +228,7 @@ async fn what_is_not_decided_when_a_run_fails_early_is_skipped_and_has_not_passe
     let (file, reports) = files(&folder("early"), LONG);
     let [junit, json] = reports.each_ref().map(|report| report.to_str().unwrap());
     let (child, rest, url) = waiting(&[file.to_str().unwrap(), "--junit", junit, "--json", json]);
-    let clients = (connect_async(url.as_str()).await.unwrap(), connect_async(url.as_str()).await.unwrap());
+    let clients = (connect(url.as_str()).await.unwrap(), connect(url.as_str()).await.unwrap());
     let (code, text, xml, report) = ended(child, rest, &reports).await;
     drop(clients);
     assert_eq!(code, 1, "{text}");
@@ -250,13 +253,13 @@ async fn clients_of_services_that_a_scenario_is_not_for_are_told_of_and_left_out
     let (child, mut lines, url) = waiting(&[file.to_str().unwrap(), "--junit", junit, "--json", json]);
     let other = url.split_once("/therapybridge").unwrap().0;
     let strangers = [
-        connect_async(format!("{other}/charisma/ws")).await.unwrap(),
-        connect_async(format!("{other}/charisma/ws")).await.unwrap(),
+        connect(format!("{other}/charisma/ws")).await.unwrap(),
+        connect(format!("{other}/charisma/ws")).await.unwrap(),
     ];
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
     assert_eq!(line.trim_end(), "a client came to charisma; this scenario is for therapybridge, saga");
-    let client = connect_async(url.as_str()).await.unwrap();
+    let client = connect(url.as_str()).await.unwrap();
     let (code, text, _, report) = ended(child, lines, &reports).await;
     drop((client, strangers));
     assert_eq!((code, &report["passed"]), (0, &Value::Bool(true)), "{text}");
@@ -270,7 +273,7 @@ async fn clients_of_another_service_alone_are_the_reason_that_is_given() {
     let words = [file.to_str().unwrap(), "--junit", junit, "--json", json, "--timeout", "2s"];
     let (child, lines, url) = waiting(&words);
     let other = url.split_once("/therapybridge").unwrap().0;
-    let stranger = connect_async(format!("{other}/charisma/ws")).await.unwrap();
+    let stranger = connect(format!("{other}/charisma/ws")).await.unwrap();
     let (code, text, xml, report) = ended(child, lines, &reports).await;
     drop(stranger);
     assert_eq!(code, 1, "{text}");
@@ -296,7 +299,7 @@ async fn a_refused_token_is_told_where_something_else_was_expected() {
     let base = url.split_once("/therapybridge").unwrap().0;
     for _ in 0..2 {
         let saga = format!("{base}/saga/socket.io/?EIO=4&transport=websocket");
-        let (mut client, _) = connect_async(saga).await.unwrap();
+        let (mut client, _) = connect(saga).await.unwrap();
         client.next().await.unwrap().unwrap();
         client.send(Message::text(r#"40{"token":"bogus"}"#)).await.unwrap();
         let refusal = client.next().await.unwrap().unwrap();
@@ -327,7 +330,7 @@ async fn attempts_with_a_refused_token_are_no_return_to_what_a_second_device_has
     let (child, mut lines, url) = waiting(&["second-device", "--limit", "2s"]);
     let url = format!("{}?token=bogus", url.split_once('?').unwrap().0);
     for _ in 0..2 {
-        drop(connect_async(&url).await);
+        drop(connect(&url).await);
     }
     let text = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
@@ -349,7 +352,7 @@ async fn token_refused_refuses_on_socket_io_as_the_services_do_in_answer_to_conn
         let url = url.split_once("/therapybridge").unwrap().0.to_owned();
         for _ in 0..times {
             let url = format!("{url}/{service}/socket.io/?EIO=4&transport=websocket");
-            let (mut client, _) = connect_async(url).await.unwrap();
+            let (mut client, _) = connect(url).await.unwrap();
             client.next().await.unwrap().unwrap();
             client.send(Message::text(r#"40{"token":"any"}"#)).await.unwrap();
             let refusal = client.next().await.unwrap().unwrap().into_text().unwrap();
@@ -371,8 +374,8 @@ async fn token_refused_refuses_on_socket_io_as_the_services_do_in_answer_to_conn
 #[tokio::test]
 async fn what_came_too_early_is_told_in_words_with_its_time_and_once() {
     let (child, mut lines, url) = waiting(&["told-to-wait"]);
-    connect_async(url.as_str()).await.unwrap_err();
-    let client = connect_async(url.as_str()).await.unwrap();
+    connect(url.as_str()).await.unwrap_err();
+    let client = connect(url.as_str()).await.unwrap();
     let text = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
         lines.read_to_string(&mut text).unwrap();
@@ -465,7 +468,7 @@ async fn a_default_flow_is_printed_changed_and_handed_back() {
     let base = url.split_once("/therapybridge").unwrap().0.replacen("ws", "http", 1);
     let url = format!("{}?token={token}", url.replace("{session_id}", "session_1"));
     for _ in 0..2 {
-        let (mut client, _) = connect_async(&url).await.unwrap();
+        let (mut client, _) = connect(&url).await.unwrap();
         let first = client.next().await.unwrap().unwrap();
         assert!(first.to_text().unwrap().contains("All is changed"), "{first}");
         // A reset goes back to the start, at which the file was handed over.

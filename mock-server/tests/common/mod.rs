@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 #![allow(unreachable_pub, reason = "a module of tests, not a library")]
 
+mod socket;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use socket::{Socket, connect};
 
 /// Nothing in these tests may take longer.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -31,7 +34,7 @@ pub enum End {
     Lost,
 }
 
-pub struct Client(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Client(pub Socket);
 
 impl Client {
     /// Connects, or answers the HTTP status and body of the refusal.
@@ -40,7 +43,7 @@ impl Client {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        match soon(tokio_tungstenite::connect_async(request)).await {
+        match soon(connect(request)).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
