@@ -205,7 +205,7 @@ table! {
         "Refuse after the upgrade with close 1008 and a reason, or before it with HTTP 403 or 404.";
     THERAPYBRIDGE_PING_INTERVAL "therapybridge.ping_interval" Accepts::Span, "30s", "Time between two JSON pings.";
     THERAPYBRIDGE_UNANSWERED "therapybridge.unanswered_pings" CLOSE_IGNORE, "ignore",
-        "After two pings without a pong: close 1008 \"Ping timeout\", or nothing.";
+        "After two pings to which the client said nothing: close 1008 \"Ping timeout\", or nothing.";
     THERAPYBRIDGE_FAILED_PROGRESS "therapybridge.failed_progress" Accepts::OneOf(&["last", "null"]), "last",
         "The progress of a failed frame: the last integer, or null.";
     THERAPYBRIDGE_EXPIRED "therapybridge.expired" CLOSE_IGNORE, "close",

@@ -4,9 +4,9 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use common::{Client, End, http, post, start};
+use common::{Client, End, http, post, soon, start};
 use serde_json::{Value, json};
-use steadfast_mock_server::{MockServer, Options, Service};
+use steadfast_mock_server::{Entry, Happening, MockServer, Options, Service};
 
 const T: Service = Service::TherapyBridge;
 const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -149,8 +149,29 @@ async fn pings_are_json_and_two_unanswered_ones_can_end_it() {
     for _ in 0..5 {
         assert_eq!(client.json().await["type"], "ping");
     }
-    client.say(json!({"type": "subscribe"})).await;
-    assert_eq!(client.end().await, closed(1008, "Invalid message"));
+}
+
+#[tokio::test]
+async fn whatever_a_client_says_acknowledges_pings_and_is_nothing_else() {
+    const SAID: [&str; 6] = ["", "hello", "{", "[]", r#"{"type":"subscribe"}"#, r#"{"ack":true}"#];
+    let server = start(
+        Options::for_tests()
+            .with("therapybridge.ping_interval=100ms")
+            .with("therapybridge.unanswered_pings=close"),
+    )
+    .await;
+    let mut client = follow(&server, "quiet-1").await;
+    for text in SAID {
+        assert_eq!(client.json().await["type"], "ping", "still open before {text:?}");
+        client.text(text).await;
+    }
+    let heard = |entry: &Entry| entry.what == Happening::In;
+    soon(server.journal().wait_for(|entry| heard(entry) && entry.detail == SAID[5])).await;
+    let entries = server.journal().after(0, heard);
+    assert_eq!(entries.iter().map(|entry| entry.detail.as_str()).collect::<Vec<_>>(), SAID);
+    let report = server.report();
+    assert!(report.passed, "{report}");
+    assert_eq!(client.end().await, closed(1008, "Ping timeout"), "silence still ends it");
 }
 
 #[tokio::test]

@@ -8,9 +8,11 @@ mod sio;
 use std::process::{Command, Stdio};
 
 use common::{Client, get, http, post, soon, start, subscribe};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use sio::Sio;
 use steadfast_mock_server::{Happening, MockServer, Options, Report, Service, Verdict};
+use tokio_tungstenite::tungstenite::Message;
 
 const TIME: &str = "2024-02-26T10:30:00Z";
 
@@ -409,7 +411,8 @@ async fn messages_that_no_service_understands_are_found() {
         charisma.until("/type", "session_error").await;
     }
     let mut bridge = therapy(&server, "quiet-1", &server.token("u1")).await.unwrap();
-    bridge.say(json!({"type": "subscribe"})).await;
+    bridge.say(json!({"type": "subscribe"})).await; // an acknowledgement, for all it knows
+    bridge.0.send(Message::binary(b"subscribe".to_vec())).await.unwrap();
     bridge.end().await;
     for service in [Service::Saga, Service::DocProc] {
         let mut client = Sio::of(&server, service, "u1").await;

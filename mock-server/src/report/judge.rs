@@ -219,7 +219,7 @@ impl Judge {
         let kind = entry.kind.as_deref().unwrap_or_default();
         line.finding = None;
         line.last_in = Some(short(entry));
-        if Some(kind) == words.pong {
+        if words.answers_ping(kind) {
             self.ponged(line, entry, thresholds);
         }
         self.outlived(line, entry, thresholds);

@@ -28,6 +28,8 @@ pub(super) struct Words {
     /// From the server, to be answered with `pong`.
     pub(super) ping: Option<&'static str>,
     pub(super) pong: Option<&'static str>,
+    /// Whatever text a client sends is understood, and answers a ping.
+    pub(super) any_text: bool,
 }
 
 const NOTHING: Words = Words {
@@ -43,6 +45,7 @@ const NOTHING: Words = Words {
     error: Some("error"),
     ping: None,
     pong: None,
+    any_text: false,
 };
 
 /// Packets of Socket.IO and Engine.IO that are no events.
@@ -71,9 +74,8 @@ static CHARISMA: Words = Words {
     ..NOTHING
 };
 
-/// [therapybridge §2]: the connection is the subscription.
-static THERAPYBRIDGE: Words =
-    Words { other: &["pong"], error: None, ping: Some("ping"), pong: Some("pong"), ..NOTHING };
+/// [therapybridge §7.9]: the connection is the subscription, and an acknowledgement has no form of its own.
+static THERAPYBRIDGE: Words = Words { error: None, ping: Some("ping"), any_text: true, ..NOTHING };
 
 /// [saga §2]
 static SAGA: Words = Words {
@@ -114,8 +116,20 @@ pub(super) fn words(service: Service) -> &'static Words {
 }
 
 impl Words {
+    /// Whether a message of this type answers a ping.
+    pub(super) fn answers_ping(&self, kind: &str) -> bool {
+        self.pong == Some(kind) || self.takes_any(kind)
+    }
+
+    fn takes_any(&self, kind: &str) -> bool {
+        self.any_text && !matches!(kind, "(binary)" | "(too big)")
+    }
+
     /// Whether the service understands messages of this type.
     pub(super) fn know(&self, kind: &str) -> bool {
+        if self.takes_any(kind) {
+            return true;
+        }
         let Self { subscribe, resume, unsubscribe, command, opener, authenticate, other, .. } = self;
         [subscribe, resume, unsubscribe, command, opener, authenticate, other]
             .iter()
@@ -124,7 +138,7 @@ impl Words {
 
     /// Whether it asks for something that only a known user may have.
     pub(super) fn wants(&self, kind: &str) -> bool {
-        let idle = self.authenticate.contains(&kind) || Some(kind) == self.pong || kind.starts_with('(');
+        let idle = self.authenticate.contains(&kind) || self.answers_ping(kind) || kind.starts_with('(');
         self.know(kind) && !idle
     }
 }
