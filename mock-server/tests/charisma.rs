@@ -129,17 +129,37 @@ async fn refused_sessions_name_themselves_and_the_connection_stays() {
 async fn what_is_not_understood_is_rejected_without_closing() {
     let server = start(Options::for_tests()).await;
     let mut client = Client::of(&server, C, "u1").await;
-    for text in [
-        "",
-        "{",
-        "[]",
-        "null",
-        r#"{"action":"dance","payload":{}}"#,
-        r#"{"action":"subscribe"}"#,
-        r#"{"action":"subscribe","payload":{}}"#,
-        r#"{"action":"subscribe","payload":{"sessionId":7}}"#,
-        r#"{"action":"subscribe","payload":{"sessionId":""}}"#,
-        r#"{"type":"subscribe","payload":{"sessionId":"s"}}"#,
+    let actions = "one of `authenticate`, `subscribe`, `unsubscribe`, `pong`";
+    for (text, why) in [
+        ("", "Not JSON: "),
+        ("{", "Not JSON: "),
+        ("[]", "A message is a JSON object"),
+        ("null", "A message is a JSON object"),
+        (
+            r#"{"action":"dance","payload":{}}"#,
+            &format!("There is no `action` `dance`: it must be {actions}"),
+        ),
+        (r#"{"action":"subscribe"}"#, "`payload` of `subscribe` is missing: it must be an object"),
+        (
+            r#"{"action":"subscribe","payload":"s"}"#,
+            "`payload` of `subscribe` is a text: it must be an object",
+        ),
+        (
+            r#"{"action":"subscribe","payload":{}}"#,
+            "`payload.sessionId` of `subscribe` is missing: it must be a text",
+        ),
+        (
+            r#"{"action":"unsubscribe","payload":{"sessionId":7}}"#,
+            "`payload.sessionId` of `unsubscribe` is a number: it must be a text",
+        ),
+        (
+            r#"{"action":"subscribe","payload":{"sessionId":""}}"#,
+            "`payload.sessionId` of `subscribe` is empty: an id is expected",
+        ),
+        (
+            r#"{"type":"subscribe","payload":{"sessionId":"s"}}"#,
+            &format!("`action` is missing: it must be {actions}"),
+        ),
     ] {
         client.text(text).await;
         let error = client.json().await;
@@ -149,7 +169,12 @@ async fn what_is_not_understood_is_rejected_without_closing() {
             "{text}"
         );
         assert_eq!(error.get("sessionId"), None, "{text}");
+        let told = error["error"]["message"].as_str().unwrap();
+        assert!(told.starts_with(why), "{text}: {told}");
     }
+    // A pong needs no payload; one that has it is a pong all the same.
+    client.say(json!({"action": "pong"})).await;
+    client.say(json!({"action": "pong", "payload": {}})).await;
     client.say(subscribe("quiet-1")).await;
     assert_eq!(client.json().await["type"], "subscribed");
 }

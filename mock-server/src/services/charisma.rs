@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::payload::{self, Payload};
 use super::{Personality, default_field};
 use crate::auth::{self, Identity};
 use crate::connection::{Closing, Command, Connection, Frame};
@@ -109,20 +110,15 @@ struct Talk {
 }
 
 /// A message from the client [charisma §2].
-#[derive(Deserialize)]
-#[serde(tag = "action", content = "payload", rename_all = "lowercase")]
 enum Said {
     Authenticate { token: String },
-    Subscribe(Which),
-    Unsubscribe(Which),
+    Subscribe { session: String },
+    Unsubscribe { session: String },
     Pong,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Which {
-    session_id: String,
-}
+/// Their names.
+const ACTIONS: [&str; 4] = ["authenticate", "subscribe", "unsubscribe", "pong"];
 
 impl Talk {
     fn new(world: World, on: Arc<Connection>, who: Option<Identity>) -> Self {
@@ -225,8 +221,8 @@ impl Session for Talk {
             Ok(Said::Authenticate { token }) => self.authenticate(&token, out),
             Ok(Said::Pong) => {}
             said if !self.still_welcome(out) => drop(said),
-            Ok(Said::Subscribe(which)) => self.subscribe(&which.session_id, out),
-            Ok(Said::Unsubscribe(which)) => self.unsubscribe(&which.session_id, out),
+            Ok(Said::Subscribe { session }) => self.subscribe(&session, out),
+            Ok(Said::Unsubscribe { session }) => self.unsubscribe(&session, out),
             Err(why) => out.send(failure(None, "INVALID_MESSAGE", &why)),
         }
     }
@@ -268,15 +264,19 @@ impl Session for Talk {
     }
 }
 
-/// Reads a client's message, or says what is wrong with it.
+/// Reads a client's message, or says what is wrong with it. Fields that it does not know mean nothing to it.
 fn read(text: &str) -> Result<Said, String> {
-    let said: Said = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    match &said {
-        Said::Subscribe(which) | Said::Unsubscribe(which) if which.session_id.is_empty() => {
-            Err("sessionId is empty".to_owned())
-        }
-        _ => Ok(said),
+    let mut message = payload::object(text)?;
+    let action = payload::kind("action", &ACTIONS, &mut message)?;
+    if action == "pong" {
+        return Ok(Said::Pong);
     }
+    let mut payload = Payload::of(&action, &mut message)?;
+    Ok(match action.as_str() {
+        "authenticate" => Said::Authenticate { token: payload.text("token")? },
+        "subscribe" => Said::Subscribe { session: payload.id("sessionId")? },
+        _ => Said::Unsubscribe { session: payload.id("sessionId")? },
+    })
 }
 
 /// A `session_error` [charisma §3.7]; without a session it concerns the connection.

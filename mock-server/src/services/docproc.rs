@@ -145,7 +145,7 @@ impl Dialect for Talk {
             ("subscribe" | "unsubscribe", _) => {
                 out.send(complain(format!("{name} takes one argument, the session's id as a text")));
             }
-            _ => out.send(complain(format!("there is no event {name}"))),
+            _ => out.send(complain(format!("there is no event {name}: there are subscribe and unsubscribe"))),
         }
     }
 

@@ -33,6 +33,7 @@ mod charisma;
 mod devcontext;
 mod docproc;
 mod echo;
+mod payload;
 mod saga;
 pub(crate) mod socketio;
 mod therapybridge;

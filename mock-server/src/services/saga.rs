@@ -181,7 +181,10 @@ impl Dialect for Talk {
                 out.send(failure("INVALID_MESSAGE", &text));
             }
             ("ping", _) => out.send(failure("INVALID_MESSAGE", "ping takes no argument")),
-            _ => out.send(failure("INVALID_MESSAGE", &format!("there is no event {name}"))),
+            _ => out.send(failure(
+                "INVALID_MESSAGE",
+                &format!("there is no event {name}: there are join_project, leave_project and ping"),
+            )),
         }
     }
 

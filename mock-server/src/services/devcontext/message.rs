@@ -1,7 +1,8 @@
 //! DevContext's messages from the client [devcontext §2], read strictly: what is not in the schema is refused.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::services::payload::{self, Payload};
 
 /// A message that fits the schema.
 #[derive(Debug)]
@@ -11,63 +12,52 @@ pub(super) struct Request {
 }
 
 /// What it asks for.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "payload", rename_all = "snake_case")]
+#[derive(Debug)]
 pub(super) enum Said {
-    Authenticate(Token),
-    SubscribeAnalysis(Analysis),
-    UnsubscribeAnalysis(Analysis),
+    Authenticate { token: String },
+    SubscribeAnalysis { analysis: String },
+    UnsubscribeAnalysis { analysis: String },
     StartInterview(Start),
     SubmitAnswer(Answer),
-    PauseInterview(Interview),
-    ResumeInterview(Interview),
-    Ping(Nothing),
+    PauseInterview { session: String },
+    ResumeInterview { session: String },
+    Ping,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Token {
-    pub(super) token: String,
-}
+/// The names of these.
+const TYPES: [&str; 8] = [
+    "authenticate",
+    "subscribe_analysis",
+    "unsubscribe_analysis",
+    "start_interview",
+    "submit_answer",
+    "pause_interview",
+    "resume_interview",
+    "ping",
+];
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Analysis {
-    pub(super) analysis_id: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionType {
     Live,
     Practice,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The names of these.
+const SESSION_TYPES: [(&str, SessionType); 2] =
+    [("live", SessionType::Live), ("practice", SessionType::Practice)];
+
+#[derive(Debug)]
 pub(super) struct Start {
-    pub(super) analysis_id: String,
+    pub(super) analysis: String,
     pub(super) session_type: SessionType,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) session_id: String,
-    pub(super) question_id: String,
-    #[serde(rename = "answer")]
+    pub(super) session: String,
+    pub(super) question: String,
     pub(super) text: String,
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Interview {
-    pub(super) session_id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 /// Why a message was refused, with the id it carried if that could be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,17 +68,15 @@ pub(super) struct Misfit {
 
 /// Reads a message.
 pub(super) fn read(text: &str) -> Result<Request, Misfit> {
-    let message: Value =
-        serde_json::from_str(text).map_err(|e| Misfit { id: None, why: format!("Not JSON: {e}") })?;
-    let id = message.get("requestId").and_then(Value::as_str).map(str::to_owned);
-    match judge(message, id.is_some()) {
+    let fields = payload::object(text).map_err(|why| Misfit { id: None, why })?;
+    let id = fields.get("requestId").and_then(Value::as_str).map(str::to_owned);
+    match judge(fields, id.is_some()) {
         Ok(said) => Ok(Request { id, said }),
         Err(why) => Err(Misfit { id, why }),
     }
 }
 
-fn judge(message: Value, has_id: bool) -> Result<Said, String> {
-    let Value::Object(mut fields) = message else { return Err("A message is a JSON object".to_owned()) };
+fn judge(mut fields: Map<String, Value>, has_id: bool) -> Result<Said, String> {
     if let Some(odd) =
         fields.keys().find(|k| !matches!(k.as_str(), "type" | "timestamp" | "payload" | "requestId"))
     {
@@ -101,15 +89,27 @@ fn judge(message: Value, has_id: bool) -> Result<Said, String> {
     if !timestamp.as_str().is_some_and(is_iso_8601) {
         return Err("`timestamp` must be an ISO 8601 date and time".to_owned());
     }
-    let said: Said = serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())?;
-    let empty = match &said {
-        Said::SubscribeAnalysis(a) | Said::UnsubscribeAnalysis(a) => a.analysis_id.is_empty(),
-        Said::StartInterview(start) => start.analysis_id.is_empty(),
-        Said::SubmitAnswer(answer) => answer.session_id.is_empty() || answer.question_id.is_empty(),
-        Said::PauseInterview(i) | Said::ResumeInterview(i) => i.session_id.is_empty(),
-        Said::Authenticate(_) | Said::Ping(_) => false,
+    let kind = payload::kind("type", &TYPES, &mut fields)?;
+    let mut payload = Payload::of(&kind, &mut fields)?;
+    let said = match kind.as_str() {
+        "authenticate" => Said::Authenticate { token: payload.text("token")? },
+        "subscribe_analysis" => Said::SubscribeAnalysis { analysis: payload.id("analysisId")? },
+        "unsubscribe_analysis" => Said::UnsubscribeAnalysis { analysis: payload.id("analysisId")? },
+        "start_interview" => Said::StartInterview(Start {
+            analysis: payload.id("analysisId")?,
+            session_type: payload.one_of("sessionType", &SESSION_TYPES)?,
+        }),
+        "submit_answer" => Said::SubmitAnswer(Answer {
+            session: payload.id("sessionId")?,
+            question: payload.id("questionId")?,
+            text: payload.text("answer")?,
+        }),
+        "pause_interview" => Said::PauseInterview { session: payload.id("sessionId")? },
+        "resume_interview" => Said::ResumeInterview { session: payload.id("sessionId")? },
+        _ => Said::Ping,
     };
-    if empty { Err("An id is empty".to_owned()) } else { Ok(said) }
+    payload.end()?;
+    Ok(said)
 }
 
 /// Date and time, with or without a fraction, with `Z` or an offset.
@@ -143,6 +143,44 @@ mod tests {
             "2024-02-26T10:30:00+0",
         ] {
             assert!(!is_iso_8601(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_and_what_is_expected() {
+        let why = |rest: &str| {
+            let text = format!(r#"{{"timestamp":"2024-02-26T10:30:00Z",{rest}}}"#);
+            super::read(&text).map(|_| ()).unwrap_err().why
+        };
+        let all = "`authenticate`, `subscribe_analysis`, `unsubscribe_analysis`, `start_interview`, `submit_answer`, \
+                   `pause_interview`, `resume_interview`, `ping`";
+        for (rest, expected) in [
+            (r#""payload":{}"#, format!("`type` is missing: it must be one of {all}")),
+            (r#""type":7,"payload":{}"#, format!("`type` is a number: it must be one of {all}")),
+            (
+                r#""type":"dance","payload":{}"#,
+                format!("There is no `type` `dance`: it must be one of {all}"),
+            ),
+            (r#""type":"ping""#, "`payload` of `ping` is missing: it must be an object".to_owned()),
+            (
+                r#""type":"ping","payload":[]"#,
+                "`payload` of `ping` is a list: it must be an object".to_owned(),
+            ),
+            (r#""type":"ping","payload":{"a":1}"#, "`payload` of `ping` has no field `a`".to_owned()),
+            (
+                r#""type":"subscribe_analysis","payload":{"analysisId":7}"#,
+                "`payload.analysisId` of `subscribe_analysis` is a number: it must be a text".to_owned(),
+            ),
+            (
+                r#""type":"pause_interview","payload":{"sessionId":""}"#,
+                "`payload.sessionId` of `pause_interview` is empty: an id is expected".to_owned(),
+            ),
+            (
+                r#""type":"start_interview","payload":{"analysisId":"a","sessionType":"dead"}"#,
+                "`payload.sessionType` of `start_interview` must be one of `live`, `practice`".to_owned(),
+            ),
+        ] {
+            assert_eq!(why(rest), expected);
         }
     }
 

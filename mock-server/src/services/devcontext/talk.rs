@@ -101,31 +101,31 @@ impl Talk {
 
     fn handle(&mut self, Request { id, said }: Request, out: &mut Out) {
         let id = id.as_deref();
-        if self.who.is_none() && !matches!(said, Said::Authenticate(_)) {
+        if self.who.is_none() && !matches!(said, Said::Authenticate { .. }) {
             return self.unauthorized("Authenticate first", id, out);
         }
         let answer = match said {
-            Said::Authenticate(with) => return self.authenticate(&with.token, id, out),
-            Said::SubscribeAnalysis(which) => self.subscribe(&which.analysis_id, id),
-            Said::UnsubscribeAnalysis(which) => {
-                self.world.hub.unsubscribe(D, &which.analysis_id, &self.on);
-                let payload = json!({"analysisId": which.analysis_id});
-                Ok(self.reply("unsubscription_confirmed", payload, id).about(which.analysis_id))
+            Said::Authenticate { token } => return self.authenticate(&token, id, out),
+            Said::SubscribeAnalysis { analysis } => self.subscribe(&analysis, id),
+            Said::UnsubscribeAnalysis { analysis } => {
+                self.world.hub.unsubscribe(D, &analysis, &self.on);
+                let payload = json!({"analysisId": analysis});
+                Ok(self.reply("unsubscription_confirmed", payload, id).about(analysis))
             }
             Said::StartInterview(start) => self.start(&start, id),
             Said::SubmitAnswer(answer) => match self.submit(answer, id) {
                 Ok(()) => return, // the evaluation is the answer
                 Err(error) => Err(error),
             },
-            Said::PauseInterview(which) => self
+            Said::PauseInterview { session } => self
                 .world
                 .services
                 .devcontext
-                .pause(&which.session_id, &self.user())
-                .map(|payload| self.reply("interview_paused", payload, id).about(which.session_id))
+                .pause(&session, &self.user())
+                .map(|payload| self.reply("interview_paused", payload, id).about(session))
                 .map_err(Error::from),
-            Said::ResumeInterview(which) => self.resume(which.session_id, id),
-            Said::Ping(_) => Ok(self.reply("pong", json!({}), id)),
+            Said::ResumeInterview { session } => self.resume(session, id),
+            Said::Ping => Ok(self.reply("pong", json!({}), id)),
         };
         out.send(answer.unwrap_or_else(|error| {
             self.world.console.tell("refused", &self.on, error.0);
@@ -172,10 +172,10 @@ impl Talk {
     }
 
     fn start(&self, start: &Start, id: Option<&str>) -> Result<Frame, Error<'static>> {
-        self.access(&start.analysis_id)?;
+        self.access(&start.analysis)?;
         let kind = start.session_type;
         let (session, payload) =
-            self.world.services.devcontext.start(&self.world, &self.user(), &start.analysis_id);
+            self.world.services.devcontext.start(&self.world, &self.user(), &start.analysis);
         self.world.hub.subscribe(&self.world, D, &session, &self.on);
         self.world.console.tell("subscribed", &self.on, &format!("interview {session} ({kind:?})"));
         Ok(self.reply("interview_started", payload, id).about(session))
@@ -189,7 +189,7 @@ impl Talk {
 
     /// Takes the answer; the evaluation comes a step later, to whichever connection has the interview then.
     fn submit(&self, answer: Answer, id: Option<&str>) -> Result<(), Error<'static>> {
-        let Answer { session_id: session, question_id: question, text: answer } = answer;
+        let Answer { session, question, text: answer } = answer;
         self.world.services.devcontext.take_answer(&session, &self.user(), &question)?;
         let late = self.world.switches.is(&s::DEVCONTEXT_EVALUATION, "late");
         let pause =
