@@ -65,6 +65,22 @@ impl HowTo {
     }
 }
 
+/// A command that follows a topic of its own by the project's example `watch`, to be pasted in the project's root.
+/// `insecure` is for addresses that are not this machine alone, which a client goes to without TLS only when told to.
+pub(crate) fn watch(service: Service, base: &str, insecure: bool, token: Option<&str>) -> String {
+    let url = if service.is_socket_io() { base.to_owned() } else { base.replacen("http", "ws", 1) };
+    let topic = match service {
+        Service::Saga => "project_2",
+        Service::DevContext => "analysis_2",
+        _ => "session_2",
+    };
+    let insecure = if insecure { " --insecure" } else { "" };
+    let token = token.map_or_else(String::new, |token| format!(" --token {token}"));
+    format!(
+        "cargo run -p steadfast --example watch -- {service} {url}/{service} --topic {topic}{insecure}{token}"
+    )
+}
+
 /// What is said to follow a topic.
 pub(crate) fn follow(service: Service) -> &'static str {
     match service {

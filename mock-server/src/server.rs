@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::auth::Authority;
 use crate::connection::ConnectionInfo;
 use crate::faults::rule::{Rule, RuleInfo};
-use crate::howto::HowTo;
+use crate::howto::{HowTo, believes_anyone, watch};
 use crate::http::{self, ApiError};
 use crate::hub::TopicInfo;
 use crate::options::{Options, OptionsError};
@@ -225,7 +225,8 @@ impl MockServer {
         self.world.reset();
     }
 
-    /// For each of these services where it is, its tokens, a line that opens a connection and one that follows a topic.
+    /// For each of these services where it is, its tokens, a line that opens a connection, one that follows a topic
+    /// then, and a command that does both.
     pub fn places(&self, services: &[Service]) -> Vec<String> {
         let place = |service: &Service| {
             let how = HowTo::new(*service, &self.base_url(), &self.world.switches);
@@ -235,17 +236,24 @@ impl MockServer {
                 String::new()
             };
             let mut lines = vec![format!("{service} is ready at {}{own_port}", how.place())];
-            lines.extend(
-                self.tokens(*service).iter().map(|(user, token)| format!("  token of {user} {token}")),
-            );
+            let tokens = self.tokens(*service);
+            lines.extend(tokens.iter().map(|(user, token)| format!("  token of {user} {token}")));
             lines.extend(how.path.is_none().then(|| format!("  open  {}", how.open)));
             lines.push(format!("  then  {}", how.follow));
+            let needed = believes_anyone(*service, &self.world.switches).is_none();
+            let token = tokens.first().filter(|_| needed).map(|(_, token)| token.as_str());
+            let insecure = !self.secure && !self.address.ip().is_loopback();
+            lines.push(format!("  watch {}", watch(*service, &self.base_url(), insecure, token)));
             lines.extend(how.note.map(|note| format!("  note  {note}")));
             lines.join("\n")
         };
         let mut places: Vec<_> = services.iter().map(place).collect();
         if !places.is_empty() {
-            places.push("($TOKEN, or token, stands for a token that is written above it)".to_owned());
+            places.push(
+                "($TOKEN, or token, stands for a token that is written above it; what stands behind `watch` is \
+                 pasted in Steadfast's root)"
+                    .to_owned(),
+            );
         }
         places
     }

@@ -1,7 +1,7 @@
 //! Follows topics of any of the five services in a terminal.
 //!
 //! ```text
-//! cargo run --example watch -- charisma ws://127.0.0.1:8090/charisma --topic session_123 --token …
+//! cargo run -p steadfast --example watch -- charisma ws://127.0.0.1:8090/charisma --topic session_123 --token …
 //! ```
 //!
 //! In a terminal it draws progress bars, elsewhere it prints a line per event, with `--json` a JSON object per event.

@@ -9,6 +9,7 @@ mod hosts;
 mod interviews;
 mod lifecycle;
 mod meanings;
+mod ready_lines;
 mod refusals;
 mod scenarios;
 mod secure;
