@@ -30,8 +30,8 @@ pub(crate) enum Beat {
     Wait(f32),
     /// A frame goes to all subscribers and becomes part of the topic's state.
     Emit(Frame),
-    /// Waits until [`Hub::fulfil`] is called with this name or, if given, so many steps have passed.
-    Await(String, Option<f32>),
+    /// Waits until [`Hub::fulfil`] is called with this name or, if given, this time has passed.
+    Await(String, Option<Duration>),
     /// Closes all subscribers' connections with 1011, once per topic; the flow goes on.
     Crash,
 }
@@ -368,7 +368,7 @@ async fn run(world: &World, service: Service, topic: &str, beats: Vec<Beat>) {
     for beat in beats {
         match beat {
             Beat::Wait(steps) => {
-                end += steps_of(world, steps);
+                end += world.options.step.mul_f32(steps);
                 world.clock.sleep_until(end).await;
             }
             Beat::Emit(frame) => drop(world.hub.publish(service, frame.about(topic), None)),
@@ -376,8 +376,8 @@ async fn run(world: &World, service: Service, topic: &str, beats: Vec<Beat>) {
                 world.hub.fulfilled(service, topic, &what).await;
                 end = world.clock.now();
             }
-            Beat::Await(what, Some(steps)) => {
-                let limit = end + steps_of(world, steps);
+            Beat::Await(what, Some(limit)) => {
+                let limit = end + limit;
                 tokio::select! {
                     () = world.hub.fulfilled(service, topic, &what) => end = world.clock.now(),
                     () = world.clock.sleep_until(limit) => end = limit,
@@ -386,8 +386,4 @@ async fn run(world: &World, service: Service, topic: &str, beats: Vec<Beat>) {
             Beat::Crash => world.hub.crash(service, topic),
         }
     }
-}
-
-fn steps_of(world: &World, steps: f32) -> Duration {
-    world.options.step.mul_f32(steps)
 }

@@ -238,8 +238,8 @@ table! {
     DOCPROC_CONNECTED "docproc.connected" ON_OFF, "on", "Whether connected {socketId, timestamp} follows the connection.";
     DOCPROC_SUBSCRIBE_LIMIT "docproc.subscribe_limit" COUNT, "0",
         "More subscribes of one connection in a minute than this get error \"Rate limit exceeded\"; 0 is no limit.";
-    DOCPROC_CLARIFICATION "docproc.clarification" Accepts::OneOf(&["wait", "auto"]), "wait",
-        "A clarification waits for its REST answer, or answers itself after one step.";
+    DOCPROC_CLARIFICATION "docproc.clarification" Accepts::OneOf(&["5s", "wait", "auto"]), "5s",
+        "A clarification that has no REST answer is answered by default after 5 s, waits for ever, or answers itself after one step.";
     DOCPROC_SEQUENCE "docproc.sequence" ON_OFF, "off", "Whether frames carry a rising field sequence.";
 
     DEVCONTEXT_ECHO "devcontext.echo" Accepts::OneOf(&["always", "never"]), "always",

@@ -37,7 +37,7 @@ async fn answer(server: &MockServer, id: &Value) -> (u16, Value) {
 
 #[tokio::test]
 async fn a_session_is_followed_to_its_result_and_its_question_waits() {
-    let server = start(Options::for_tests()).await;
+    let server = start(Options::for_tests().with("docproc.clarification=wait")).await;
     let (mut sio, first) = Sio::knock(&server, D, Value::Null).await;
     let sid: Value = serde_json::from_str(&first[2..]).unwrap();
     let (name, greeting) = sio.event().await;
@@ -97,6 +97,44 @@ async fn a_session_is_followed_to_its_result_and_its_question_waits() {
     assert_eq!((&done["hasResult"], &done["progress"]), (&json!(true), &json!(100)));
     assert_eq!(all("completed")[0]["result"], done["result"]);
     assert_eq!(get(&server, "/docproc/api/wizard/session/s1").await, (200, done));
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_for_five_seconds_is_answered_by_default() {
+    let server = start(Options { step: Duration::from_millis(10), ..Options::for_tests() }).await;
+    server.stop_clock(true);
+    let mut sio = guest(&server).await;
+    subscribe(&mut sio, "s1").await;
+    // It is asked after five steps.
+    server.advance(Duration::from_millis(50));
+    let asked = sio.until("clarification").await;
+    assert_eq!(asked["status"], "pending");
+    sio.until("progress").await;
+    let advance = async |by: &str| post(&server, "/_mock/clock", json!({"advance": by})).await.0;
+    assert_eq!(advance("4999ms").await, 200);
+    assert!(sio.0.silent_for(Duration::from_millis(80)).await, "there is time left, whatever a step is");
+    assert_eq!(advance("1ms").await, 200);
+    let answered = sio.until("clarification").await;
+    assert_eq!(
+        (&answered["status"], &answered["clarificationId"]),
+        (&json!("answered"), &asked["clarificationId"])
+    );
+    assert_eq!(answer(&server, &asked["clarificationId"]).await.0, 400, "too late");
+    server.stop_clock(false);
+    sio.until("completed").await;
+}
+
+#[tokio::test]
+async fn a_question_that_is_answered_in_time_does_not_wait() {
+    let server = start(Options::for_tests()).await;
+    let mut sio = guest(&server).await;
+    subscribe(&mut sio, "s1").await;
+    let asked = sio.until("clarification").await;
+    server.stop_clock(true);
+    assert_eq!(answer(&server, &asked["clarificationId"]).await.0, 200);
+    assert_eq!(sio.until("clarification").await["status"], "answered");
+    server.stop_clock(false);
+    sio.until("completed").await;
 }
 
 #[tokio::test]

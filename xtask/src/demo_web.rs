@@ -11,7 +11,7 @@ const PAGE: &str = "sdk-wasm/npm/examples/react-vite";
 /// What the packed package is made from.
 const SOURCES: &[&str] = &["sdk-core/src", "sdk-wasm/src", "sdk-wasm/npm/src", "sdk-wasm/npm/package.json"];
 /// Slower than usual, so that there is time to press buttons; and a server that is heard from every 2 s, because the
-/// page takes 6 s of silence for a dead connection.
+/// page takes 6 s of silence for a dead connection. Who looks at the page answers when it suits them.
 const SERVER: &[&str] = &[
     "--step=1800ms",
     "--ping-interval=2s",
@@ -20,6 +20,7 @@ const SERVER: &[&str] = &[
     "--set=charisma.ping_interval=2s",
     "--set=therapybridge.ping_interval=2s",
     "--set=docproc.auth=on",
+    "--set=docproc.clarification=wait",
 ];
 
 /// Starts the mock server and the page, and stays until one of them ends.

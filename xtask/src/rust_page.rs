@@ -37,7 +37,7 @@ fn serve(folder: &Path) -> Result<(), String> {
     let server = target_folder()?.join("debug/mock-server");
     let (mock, page) = (port(8090)?, port(5174)?);
     let mut servers = Servers::default();
-    let mut command = program(&server, ["serve", "--quiet", "--step=1s"]);
+    let mut command = program(&server, ["serve", "--quiet", "--step=1s", "--set=docproc.clarification=wait"]);
     servers.start(command.arg(format!("--port={mock}")))?;
     servers.listens(mock)?;
     let listener = TcpListener::bind(("127.0.0.1", page)).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::Visitor;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::connection::Frame;
+use crate::faults::span;
 use crate::hub::Beat;
 use crate::switches::Switches;
 use crate::topic::Meaning;
@@ -48,7 +50,7 @@ pub(crate) enum Step {
         /// `{seconds_left}` is the time to the flow's end.
         data: Value,
     },
-    /// Waits for what is named until it comes or, if given, so many steps have passed.
+    /// Waits for what is named until it comes or, if given, so many steps or that time has passed.
     Await {
         /// Its name, for example what `POST /_mock/confirm` gives.
         what: String,
@@ -56,6 +58,15 @@ pub(crate) enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "perhaps_count")]
         #[schemars(with = "Option<f32>")]
         at_most: Option<f32>,
+        /// The longest time to wait, however long a step is.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "span::option::serialize",
+            deserialize_with = "span::united::option::deserialize"
+        )]
+        #[schemars(with = "Option<span::United>")]
+        within: Option<Duration>,
     },
     /// Closes all subscribers' connections with 1011, once per topic.
     Crash,
@@ -173,9 +184,10 @@ impl Play<'_> {
                     let data = self.filled(data, left);
                     self.beats.push(Beat::Emit(Frame::new(event.as_str(), data)));
                 }
-                Step::Await { what, at_most } => {
+                Step::Await { what, at_most, within } => {
                     let what = self.text(what);
-                    self.beats.push(Beat::Await(what, *at_most));
+                    let steps = at_most.map(|steps| self.world.options.step.mul_f32(steps));
+                    self.beats.push(Beat::Await(what, steps.into_iter().chain(*within).min()));
                 }
                 Step::Crash => self.beats.push(Beat::Crash),
                 Step::End => return false,

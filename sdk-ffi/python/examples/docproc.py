@@ -1,6 +1,7 @@
 """Watches documents being worked on: python docproc.py http://127.0.0.1:8090/docproc session_1
 
-A question that the service has is asked here, and the answer is sent.
+A question that the service has is asked here, and the answer is sent. The mock server waits 5 s for it, with
+--set docproc.clarification=wait for ever.
 """
 
 import argparse

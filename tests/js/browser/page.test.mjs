@@ -20,7 +20,7 @@ const errors = [];
 beforeAll(async () => {
   mock = await startMock(
     '--step', '300ms', '--ping-interval', '2s', '--ping-timeout', '4s', '--set', 'charisma.heartbeat=json', '--set', 'charisma.ping_interval=2s',
-    '--set', 'therapybridge.ping_interval=2s', '--set', 'docproc.auth=on',
+    '--set', 'therapybridge.ping_interval=2s', '--set', 'docproc.auth=on', '--set', 'docproc.clarification=wait',
   );
   server = createServer(async (request, response) => {
     const name = request.url.split('?')[0];
