@@ -2,7 +2,7 @@
 // The client for apps.
 
 import type { Core } from './core.js';
-import { type Confirmed, type AnyEvent, Driver, closed } from './driver.js';
+import { type Confirmed, type AnyEvent, Driver, closed, invalid } from './driver.js';
 import type {
   DevContextAnalysis, DevContextAnswerEvaluated, DevContextInterviewPaused, DevContextInterviewResumed,
   DevContextInterviewStarted, DevContextState, DocProcClarificationReply, DocProcProgress, SagaServerHealth, SagaServerStats,
@@ -10,7 +10,7 @@ import type {
 } from './generated/types.js';
 import { Listeners, readEvents } from './reader.js';
 import { Subscription } from './subscription.js';
-import { expiry } from './token.js';
+import { expiry, message } from './token.js';
 import {
   type ClientOptions, type CommandOptions, type ConnectionState, type Diagnosis, type EventOf, type EventType, type Service,
   type ServiceEvent, type Stats, SteadfastError, type SubscriptionState,
@@ -51,6 +51,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
 
   /** Uses this token from now on; re-arms a client whose authentication failed. */
   setToken(token: string): void {
+    if (typeof token !== 'string' || token === '') throw invalid('token: give a text that is not empty; to sign out, close the client');
     this.#driver.log.secret(token);
     this.#driver.fire(22, expiry(token), [token]);
   }
@@ -105,9 +106,9 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
     try {
       json = payload === undefined ? '' : JSON.stringify(payload);
     } catch (error) {
-      throw new SteadfastError({ kind: 'Invalid', message: `payload: it can't be written as JSON: ${String(error)}` });
+      throw invalid(`payload: it can't be written as JSON: ${message(error)}`);
     }
-    if (json === undefined) throw new SteadfastError({ kind: 'Invalid', message: "payload: it can't be written as JSON" });
+    if (json === undefined) throw invalid("payload: it can't be written as JSON");
     await this.request(46, [kind, json], { delivery: 'fail-fast', ...options });
   }
 
@@ -148,13 +149,13 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
   }
 
   /** @internal */
-  protected request(code: number, texts: string[], options?: CommandOptions): Promise<Confirmed> {
-    const wrong = texts.find((text) => typeof text !== 'string');
-    if (wrong !== undefined) {
-      return Promise.reject(new SteadfastError({ kind: 'Invalid', message: 'an argument is no text' }));
-    }
+  protected async request(code: number, texts: string[], options?: CommandOptions): Promise<Confirmed> {
+    const wrong = texts.findIndex((text) => typeof text !== 'string');
+    if (wrong >= 0) throw invalid(`argument ${wrong + 1}: give a text`);
     const delivery = options?.delivery ?? 30_000;
-    return this.#driver.command(code, texts, delivery === 'fail-fast' ? NaN : delivery, options?.signal);
+    const fast = delivery === 'fail-fast';
+    if (!fast && !(typeof delivery === 'number' && delivery >= 0)) throw invalid("delivery: give 'fail-fast', or a number of ms that is not negative");
+    return this.#driver.command(code, texts, fast ? NaN : delivery, options?.signal);
   }
 }
 
@@ -199,6 +200,7 @@ export class AllCommands<S extends Service> extends BaseClient<S> {
   async startInterview(
     analysisId: string, sessionType: 'live' | 'practice' = 'live', options?: CommandOptions,
   ): Promise<DevContextInterviewStarted> {
+    if (sessionType !== 'live' && sessionType !== 'practice') throw invalid("sessionType: give 'live' or 'practice'");
     return data(await this.request(42, [analysisId, sessionType], options), 'interview_started');
   }
 

@@ -6,7 +6,7 @@ import { Picked, Unreadable } from './envelope.js';
 import { type Reader, excerpt, readers } from './frame.js';
 import { type Answer, request } from './http.js';
 import { Log } from './log.js';
-import { optionName, settings } from './options.js';
+import { optionName, ours, settings } from './options.js';
 import { Ring } from './ring.js';
 import { Sockets, webSocketClass } from './sockets.js';
 import { watch } from './surroundings.js';
@@ -128,7 +128,7 @@ export class Driver {
     const socket = webSocketClass(options.WebSocket);
     core.clock(mono());
     const created = core.create(this.#fetch ? 8 : 0, numbers, texts);
-    if (typeof created !== 'number') throw new ConfigError(optionName(created.field), created.message);
+    if (typeof created !== 'number') throw new ConfigError(optionName(created.field), ours(created.message));
     this.#core = core;
     this.#client = created;
     this.#full = Math.round(2 ** 52 / (core.look(created, 4) as { half: number }).half);
@@ -380,7 +380,10 @@ export class Driver {
     const pending = this.#pending.get(id);
     if (!pending) return;
     this.#pending.delete(id);
-    if (error) return pending.reject(new SteadfastError(error));
+    if (error) {
+      if ((error.kind as string) === 'Invalid') error.message = ours(error.message);
+      return pending.reject(new SteadfastError(error));
+    }
     const current = this.#current;
     pending.resolve({
       event: current && current.frame === reply.frame ? current.event : undefined,
@@ -411,6 +414,8 @@ export class Driver {
         return data === undefined ? undefined : this.#push({ seq: 0, type: 'fetched', topic: event.topic, data }, 128 + 2 * size);
       }
     }
+    const { why } = (event.state ?? {}) as { why?: { help: string } };
+    if (why) why.help = ours(why.help);
     if (this.log.on) this.log.event(event);
     this.#push({ seq: 0, ...event });
   }
@@ -519,11 +524,20 @@ export class Driver {
     this.#arm();
   }
 
-  /** What a listener throws goes where uncaught errors go. */
+  /** What a listener throws goes where the app wants it; what that throws goes with it to where uncaught errors go. */
   report(error: unknown): void {
-    const report = this.options.onListenerError ?? (globalThis as { reportError?: (error: unknown) => void }).reportError;
-    if (report) report(error);
-    else console.error('steadfast: a listener failed:', error);
+    const { onListenerError } = this.options;
+    const errors = [error];
+    try {
+      if (onListenerError) return onListenerError(error);
+    } catch (own) {
+      errors.push(own);
+    }
+    const { reportError } = globalThis as { reportError?: (error: unknown) => void };
+    for (const one of errors) {
+      if (reportError) reportError(one);
+      else console.error('steadfast: a listener failed:', one);
+    }
   }
 
   /** Ends everything, as soon as the machine rests. */
@@ -550,9 +564,14 @@ export class Driver {
   }
 }
 
-/** What a closed client says. */
-export function closed(): SteadfastError {
-  return new SteadfastError({ kind: 'Closed', message: 'the client is closed' });
+/** What a closed client says, or a subscription that was taken back. */
+export function closed(what = 'client'): SteadfastError {
+  return new SteadfastError({ kind: 'Closed', message: `the ${what} is closed` });
+}
+
+/** What an argument that can't be right gets. */
+export function invalid(message: string): SteadfastError {
+  return new SteadfastError({ kind: 'Invalid', message });
 }
 
 /** Whether two texts are alike. Absent ones are told apart first: an engine is quick at comparing texts alone. */

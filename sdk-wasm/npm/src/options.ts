@@ -91,6 +91,10 @@ function joined(name: string, value: unknown): Text {
 
 /** The machine's names of options that are called otherwise here. */
 export function optionName(field: string): string {
-  if (field === 'endpoint') return 'url';
-  return field.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return field === 'endpoint' ? 'url' : ours(field);
+}
+
+/** The machine's words, which call options and functions as Rust does. */
+export function ours(words: string): string {
+  return words.replace(/([a-z])_([a-z])/g, (_, before: string, letter: string) => before + letter.toUpperCase());
 }

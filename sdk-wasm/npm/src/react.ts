@@ -63,7 +63,7 @@ export function useConnection<S extends Service>(client: Client<S> | null): Conn
 
 /** A command as a component sees it. */
 export interface CommandView<A extends unknown[], T> {
-  /** Runs it. Rejects as the command does; what went wrong is in `error` too. */
+  /** Runs it. Rejects as the command does; who does not wait for it finds what went wrong in `error`. */
   run(...args: A): Promise<T>;
   isPending: boolean;
   error: Error | undefined;
@@ -93,21 +93,26 @@ export function useCommand<A extends unknown[], T>(command: (signal: AbortSignal
       queueMicrotask(() => there.current || current.current?.abort());
     };
   }, []);
-  const run = useCallback(async (...args: A): Promise<T> => {
+  const run = useCallback((...args: A): Promise<T> => {
     current.current?.abort();
     const own = (current.current = new AbortController());
     const set = (isPending: boolean, error: Error | undefined, data: T | undefined): void => {
       if (current.current === own && !own.signal.aborted) setState({ isPending, error, data });
     };
     set(true, undefined, undefined);
-    try {
-      const data = await latest.current(own.signal, ...args);
-      set(false, undefined, data);
-      return data;
-    } catch (error) {
-      set(false, error instanceof Error ? error : new Error(String(error)), undefined);
-      throw error;
-    }
+    const done = (async () => {
+      try {
+        const data = await latest.current(own.signal, ...args);
+        set(false, undefined, data);
+        return data;
+      } catch (error) {
+        set(false, error instanceof Error ? error : new Error(String(error)), undefined);
+        throw error;
+      }
+    })();
+    // It is no unhandled rejection: the component shows it.
+    done.catch(() => undefined);
+    return done;
   }, []);
   return useMemo(() => ({ run, ...state }), [run, state]);
 }

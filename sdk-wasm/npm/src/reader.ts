@@ -21,13 +21,32 @@ export interface Source {
 }
 
 /** Reads. Leaving the loop loses nothing but this reader's place. */
-export async function* readEvents(source: Source): AsyncGenerator<AnyEvent, void, undefined> {
+export function readEvents(source: Source): AsyncGenerator<AnyEvent, void, undefined> {
+  const place: Place = { over: false };
+  const events = read(source, place);
+  const end = events.return.bind(events);
+  // A generator hears of its end only when it has something to give.
+  events.return = (value) => {
+    place.over = true;
+    place.wake?.();
+    return end(value);
+  };
+  return events;
+}
+
+/** A reader's wait, and whether it has been told to end. */
+interface Place {
+  over: boolean;
+  wake?: () => void;
+}
+
+async function* read(source: Source, place: Place): AsyncGenerator<AnyEvent, void, undefined> {
   const { driver } = source;
   const { ring } = driver;
   let at = source.after;
   for (const event of source.first) yield event;
   for (;;) {
-    if (source.closed()) return;
+    if (place.over || source.closed()) return;
     if (at + 1 < ring.front) {
       const skipped = ring.front - 1 - at;
       at = ring.last;
@@ -50,14 +69,15 @@ export async function* readEvents(source: Source): AsyncGenerator<AnyEvent, void
       return;
     } else {
       await new Promise<void>((resolve) => {
-        driver.waiting.add(resolve);
+        driver.waiting.add((place.wake = resolve));
         driver.rearm();
       });
+      if (driver.waiting.delete(place.wake as () => void)) driver.rearm();
     }
   }
 }
 
-type Listener = (event: never) => void;
+type Listener = (event: never) => unknown;
 
 /** One call of `on`, so that a listener added twice is called twice and removed one by one. */
 interface Entry {
@@ -72,6 +92,7 @@ export class Listeners {
   #all: readonly Entry[] = none;
   #lastType = '';
   #last: readonly Entry[] = none;
+  #cleared = false;
 
   constructor(driver: Driver) {
     this.#driver = driver;
@@ -90,21 +111,24 @@ export class Listeners {
     // Both lists as they are now: what a listener adds or removes holds from the next event on.
     const own = this.#last;
     const all = this.#all;
-    for (let at = 0; at < own.length; at++) this.#call((own[at] as Entry).listener, event);
-    for (let at = 0; at < all.length; at++) this.#call((all[at] as Entry).listener, event);
+    for (let at = 0; at < own.length && !this.#cleared; at++) this.#call((own[at] as Entry).listener, event);
+    for (let at = 0; at < all.length && !this.#cleared; at++) this.#call((all[at] as Entry).listener, event);
   }
 
-  /** Removes all. */
+  /** Removes all at once: also those that an event has not reached yet. */
   clear(): void {
+    this.#cleared = true;
     this.#byType = new Map();
     this.#all = this.#last = none;
     this.#lastType = '';
   }
 
-  /** Calls a listener. What it throws goes where uncaught errors go, not here. */
+  /** Calls a listener. What it throws, at once or later, goes where uncaught errors go, not here. */
   #call(listener: Listener, event: AnyEvent): void {
     try {
-      listener(event as never);
+      const result = listener(event as never) as Partial<Promise<unknown>> | null | undefined;
+      // Nearly all give nothing.
+      if (result !== undefined) void result?.then?.(undefined, (error: unknown) => this.#driver.report(error));
     } catch (error) {
       this.#driver.report(error);
     }

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A subscription to one topic.
 
-import { type AnyEvent, type Driver, type Target, closed } from './driver.js';
+import { type AnyEvent, type Driver, type Target, closed, invalid } from './driver.js';
 import { Listeners, readEvents } from './reader.js';
 import {
   type ConnectionState, type EventOf, type EventType, type Service, type ServiceEvent, type Snapshot, SteadfastError, type SubscriptionState,
@@ -34,7 +34,7 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
   constructor(driver: Driver, topic: string, keep: boolean) {
     if (driver.ended) throw closed();
     const wrong = typeof topic !== 'string' ? 'the topic is no text' : badTopic(topic);
-    if (wrong) throw new SteadfastError({ kind: 'Invalid', message: wrong });
+    if (wrong) throw invalid(wrong);
     this.topic = topic;
     this.#driver = driver;
     this.#listeners = new Listeners(driver);
@@ -64,8 +64,9 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
 
   /** Waits until the server has confirmed it. Rejects with the reason if it refuses, or if the topic has ended. */
   async live(options?: { signal?: AbortSignal }): Promise<void> {
-    if (this.#over) throw closed();
-    await this.#driver.command(26, [this.topic], NaN, options?.signal);
+    if (!this.#over) await this.#driver.command(26, [this.topic], NaN, options?.signal);
+    // Others may still follow the topic, or the answer was on its way.
+    if (this.#over) throw closed('subscription');
   }
 
   /** Calls the listener at each event of this type, `'*'` for all. Gives the function that removes it. */
@@ -144,8 +145,7 @@ function ends(state: SubscriptionState): boolean {
 function badTopic(topic: string): string | undefined {
   if (topic === '') return 'the topic is empty';
   if (new TextEncoder().encode(topic).length > 256) return 'the topic is longer than 256 bytes';
-  // eslint-disable-next-line no-control-regex
-  return /[\u0000-\u001f\u007f-\u009f]/.test(topic) ? 'the topic contains a control character' : undefined;
+  return /[\p{Cc}\p{Cs}]/u.test(topic) ? 'the topic contains a control character, or half of a surrogate pair' : undefined;
 }
 
 /** @internal */

@@ -30,5 +30,9 @@ export async function askToken(source: TokenSource | undefined, force: boolean, 
 
 /** What an error says. */
 export function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String((error as Partial<Error> | undefined | null)?.message ?? error).slice(0, 4096);
+  } catch {
+    return 'an error that has no words';
+  }
 }
