@@ -39,7 +39,9 @@ class Mock:
     """A running mock server."""
 
     def __init__(self, *arguments: str, root: Optional[str] = None) -> None:
-        command = [os.environ.get("MOCK_SERVER", "mock-server"), "--port", "0", "--step", "40ms", *arguments]
+        program = os.environ.get("MOCK_SERVER", "mock-server")
+        waits = ["--set", "docproc.clarification=wait"]
+        command = [program, "--port", "0", "--step", "40ms", *waits, *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._tls = ssl.create_default_context(cadata=root) if root else None
         assert self._process.stdout

@@ -14,7 +14,7 @@ final class Mock: Sendable {
     private let server: Server
 
     init(_ arguments: String...) {
-        server = Server(["--port", "0", "--step", "40ms"] + arguments)
+        server = Server(["--port", "0", "--step", "40ms", "--set", "docproc.clarification=wait"] + arguments)
         url = server.url
     }
 

@@ -23,7 +23,8 @@ class Mock(vararg arguments: String, trust: SSLContext? = null) : AutoCloseable 
 
     init {
         val program = System.getenv("MOCK_SERVER") ?: error("MOCK_SERVER names no program; run `cargo xtask test kotlin`")
-        process = ProcessBuilder(program, "--port", "0", "--step", "40ms", *arguments)
+        val waits = arrayOf("--set", "docproc.clarification=wait")
+        process = ProcessBuilder(program, "--port", "0", "--step", "40ms", *waits, *arguments)
             .redirectError(ProcessBuilder.Redirect.INHERIT).start()
         val lines = process.inputStream.bufferedReader()
         url = generateSequence(lines::readLine).firstNotNullOf { CONTROL.find(it)?.groupValues?.get(1) }
