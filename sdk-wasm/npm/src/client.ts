@@ -244,7 +244,7 @@ export interface CommandNames {
 }
 
 /** A client of service `S`: what every client can do, and the commands of its service. */
-export type Client<S extends Service = Service> = BaseClient<S> & Pick<AllCommands<S>, CommandNames[S]>;
+export type Client<S extends Service = Service> = BaseClient<S> & (S extends Service ? Pick<AllCommands<S>, CommandNames[S]> : never);
 
 function unexpected(what: string): SteadfastError {
   return new SteadfastError({ kind: 'Rejected', message: `the server confirmed the command, but not by ${what}`, sent: 'yes' });

@@ -3,7 +3,7 @@
 import type { Picked } from './envelope.js';
 
 interface Exports {
-  memory: WebAssembly.Memory;
+  memory: { readonly buffer: ArrayBuffer };
   room(bytes: number): number;
   text(): number;
   clock(offset: number): void;
@@ -39,8 +39,9 @@ export class Core {
   #offset = NaN;
   #clockRead = -Infinity;
 
-  constructor(instance: WebAssembly.Instance) {
-    this.#exports = instance.exports as unknown as Exports;
+  /** Its exports are those of the module; where there is no DOM, TypeScript knows no WebAssembly. */
+  constructor(instance: { readonly exports: object }) {
+    this.#exports = instance.exports as Exports;
     this.#view = new DataView(this.#exports.memory.buffer);
   }
 

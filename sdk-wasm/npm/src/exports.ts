@@ -6,6 +6,6 @@ export type { Subscription } from './subscription.js';
 export { ConfigError, SteadfastError, TokenDenied } from './types.js';
 export type {
   ClientEvent, ClientOptions, CommandOptions, ConnectionState, Diagnosis, EventOf, EventType, InterviewState, Item, Logger, Message,
-  MessageBase, Payload, Service, ServiceEvent, Services, Snapshot, Stats, SubscriptionState, TokenContext, TokenSource,
+  MessageBase, Pairs, Payload, Service, ServiceEvent, Services, Snapshot, Stats, SubscriptionState, TokenContext, TokenSource,
   UnknownMessage, WebSocketClass, WebSocketLike, Why,
 } from './types.js';

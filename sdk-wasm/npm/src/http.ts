@@ -83,7 +83,8 @@ async function read(response: Response, most: number): Promise<string> {
   }
 }
 
-function retryAfter(value: string | null): number {
+/** What a `Retry-After` says, ms; NaN if it is none. */
+export function retryAfter(value: string | null): number {
   if (value === null) return NaN;
   const wait = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return wait >= 0 ? wait : NaN;

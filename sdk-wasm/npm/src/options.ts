@@ -2,7 +2,7 @@
 
 import type { Text } from './core.js';
 import { expiry } from './token.js';
-import { type ClientOptions, ConfigError, type Service } from './types.js';
+import { type ClientOptions, ConfigError, type Service, type WebSocketClass } from './types.js';
 
 const services = ['charisma', 'therapybridge', 'saga', 'docproc', 'devcontext'];
 const ways = ['auto', 'header', 'query', 'message', 'subprotocol'];
@@ -20,8 +20,11 @@ const counts = [
 const pairs = ['query', 'headers', 'connectFields'] as const;
 const texts = ['url', 'restUrl'] as const;
 const functions = ['WebSocket', 'fetch', 'onListenerError'] as const;
-const others = ['service', 'environment', 'token', 'auth', 'autoConnect', 'seed', 'debug', 'debugFrames', 'ringEvents', 'ringBytes'];
-const known = new Set<string>([...flags, ...counts, ...pairs, ...texts, ...functions, ...others]);
+const switches = ['autoConnect', 'debug', 'debugFrames'] as const;
+/** The most of them that a page could want. */
+const sizes = { ringEvents: 1e6, ringBytes: 2 ** 32 } as const;
+const others = ['service', 'environment', 'token', 'auth', 'seed', 'ringEvents', 'ringBytes'];
+const known = new Set<string>([...flags, ...counts, ...pairs, ...texts, ...functions, ...switches, ...others]);
 
 function check(right: boolean, field: string, message: string): void {
   if (!right) throw new ConfigError(field, message);
@@ -42,6 +45,15 @@ export function settings(options: ClientOptions<Service>): Settings {
   check(service >= 0, 'service', `give one of ${services.join(', ')}`);
   for (const name of texts) check(o[name] === undefined || typeof o[name] === 'string', name, 'give a text');
   for (const name of functions) check(o[name] === undefined || typeof o[name] === 'function', name, 'give a function');
+  check(options.WebSocket === undefined || isClass(options.WebSocket), 'WebSocket', 'give a class: something that `new` makes sockets of');
+  for (const name of switches) {
+    const right = o[name] === undefined || typeof o[name] === 'boolean' || (name === 'debug' && typeof o[name] === 'function');
+    check(right, name, name === 'debug' ? 'give true, false or a function' : 'give true or false');
+  }
+  for (const [name, most] of Object.entries(sizes)) {
+    const value = o[name] ?? 1;
+    check(Number.isInteger(value) && (value as number) > 0 && (value as number) <= most, name, `give a whole number from 1 to ${most}`);
+  }
   const { environment, token, auth = 'auto' } = options;
   check(options.url !== undefined || environment !== undefined, 'url', 'give the base URL of the service, or `environment`');
   check(
@@ -65,7 +77,7 @@ export function settings(options: ClientOptions<Service>): Settings {
     check(value === undefined || typeof value === 'boolean', name, 'give true or false');
     numbers.push(value === undefined ? NaN : Number(value));
   }
-  for (const name of [...counts, 'ringEvents', 'ringBytes', 'seed'] as const) {
+  for (const name of [...counts, 'seed'] as const) {
     const value = o[name];
     const right = value === undefined || (typeof value === 'number' && value >= 0 && Number.isFinite(value));
     check(right || (value === Infinity && name === 'maxAttempts'), name, 'give a number that is not negative');
@@ -80,13 +92,29 @@ export function settings(options: ClientOptions<Service>): Settings {
 
 function joined(name: string, value: unknown): Text {
   if (value === undefined) return undefined;
-  check(typeof value === 'object' && value !== null, name, 'give an object of texts');
+  const listed = typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
+  check(typeof value === 'object' && value !== null && (listed || plain(value)), name, 'give an object of texts, or pairs of them');
   let out = '';
-  for (const [key, text] of Object.entries(value as object)) {
-    check(typeof text === 'string' && !(key + text).includes('\0'), name, `${key}: give a text`);
-    out += `${key}\0${text as string}\0`;
+  for (const pair of listed ? (value as Iterable<unknown>) : Object.entries(value as object)) {
+    const [key, text] = Array.isArray(pair) ? pair : [];
+    check(typeof key === 'string' && typeof text === 'string' && !(key + text).includes('\0'), name, `${String(key)}: give a text`);
+    out += `${key as string}\0${text as string}\0`;
   }
   return out;
+}
+
+/** Whether it is an object of no class, of this page or of another. */
+function plain(value: object): boolean {
+  const above = Object.getPrototypeOf(value) as object | null;
+  return above === null || Object.getPrototypeOf(above) === null;
+}
+
+function isClass(value: WebSocketClass): boolean {
+  try {
+    return !!Reflect.construct(Object, [], value);
+  } catch {
+    return false;
+  }
 }
 
 /** The machine's names of options that are called otherwise here. */

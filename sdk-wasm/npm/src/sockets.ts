@@ -1,6 +1,7 @@
 // WebSockets: the global class, an injected one, or that of the package `ws`.
 
 import type { Output } from './core.js';
+import { retryAfter } from './http.js';
 import { message } from './token.js';
 import { ConfigError, type WebSocketClass, type WebSocketLike } from './types.js';
 
@@ -12,6 +13,7 @@ export interface SocketEvents {
   frame(id: number, text: string, bytes: number, stamp: number): void;
   binary(id: number, bytes: number): void;
   closed(id: number, code: number, reason: string): void;
+  refused(id: number, status: number, retryAfter: number): void;
   tooLarge(id: number): void;
   lost(id: number, why: string): void;
 }
@@ -33,6 +35,19 @@ export function webSocketClass(given: WebSocketClass | undefined): WebSocketClas
     );
   }
   return found;
+}
+
+/** Whether it is the class of `ws`, which tells the HTTP status of a refused upgrade. */
+export function tellsStatus(socket: WebSocketClass): boolean {
+  return typeof (socket.prototype as Partial<Emitter> | undefined)?.on === 'function';
+}
+
+interface Emitter {
+  on(name: 'unexpected-response', then: (request: { destroy(): void }, response: Refusal) => void): void;
+}
+interface Refusal {
+  statusCode: number;
+  headers: Record<string, string | undefined>;
 }
 
 const ignore = (): void => {};
@@ -62,6 +77,11 @@ export class Sockets {
       return;
     }
     this.#open.set(id, socket);
+    (socket as Partial<Emitter>).on?.('unexpected-response', (request, { statusCode, headers }) => {
+      this.#forget(id, socket);
+      events.refused(id, statusCode, retryAfter(headers['retry-after'] ?? null));
+      request.destroy();
+    });
     let trouble = '';
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {

@@ -182,6 +182,9 @@ export interface WebSocketLike {
 /** A WebSocket class: the global one, or that of the package `ws`. */
 export type WebSocketClass = new (url: string, protocols?: string[]) => WebSocketLike;
 
+/** Names and texts: an object of them, or what gives them in pairs, as `URLSearchParams`, `Headers` and `Map` do. */
+export type Pairs = Record<string, string> | Iterable<readonly [string, string]>;
+
 /** How a client behaves. Times are in ms. What is left out has the value that the README names. */
 export interface ClientOptions<S extends Service = Service> {
   /** The service. */
@@ -197,11 +200,11 @@ export interface ClientOptions<S extends Service = Service> {
   /** The REST interface's base URL; by default made from `url`. */
   restUrl?: string;
   /** Query parameters for the socket's URL. */
-  query?: Record<string, string>;
+  query?: Pairs;
   /** Headers for REST requests; a browser can't set any on a WebSocket. */
-  headers?: Record<string, string>;
+  headers?: Pairs;
   /** Text fields for the payload of Socket.IO's CONNECT. */
-  connectFields?: Record<string, string>;
+  connectFields?: Pairs;
   /** Whether to connect at once, also with nothing to do. Default: true. */
   autoConnect?: boolean;
   /** Whether plain `ws` and `http` may leave this machine. */
@@ -252,7 +255,7 @@ export interface ClientOptions<S extends Service = Service> {
   drainLimit?: number;
   closeAfterEnd?: number;
   wakeInterval?: number;
-  /** How many events are kept for slow iterators. Default: 1024. */
+  /** How many events are kept for slow iterators, 1 to a million. Default: 1024. */
   ringEvents?: number;
   /** How many bytes of events are kept for slow iterators. Default: 1 MiB. */
   ringBytes?: number;
