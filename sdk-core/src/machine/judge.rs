@@ -128,7 +128,8 @@ impl Machine {
         }
         let now = self.now.mono;
         let offline = self.is_offline();
-        let scouted = self.elect_scout(id);
+        let scouted = self.scout == Some(id);
+        self.elect_scout(id);
         let options = &self.config.reconnect;
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.backoff.flapping() {
@@ -155,8 +156,8 @@ impl Machine {
         let newest = self.tokens.current.as_ref().map(|token| &token.text);
         let force = link.strike.as_ref().is_some_and(|struck| Some(&struck.text) == newest);
         self.set_rest(id, Rest::Waiting { until, shown, not_before, force, why });
-        if !scouted {
-            self.dirty = true;
+        if scouted {
+            self.scout_failed(id);
         }
     }
 

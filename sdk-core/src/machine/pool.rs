@@ -63,13 +63,13 @@ impl Machine {
         }
     }
 
-    /// While no link is Ready, one tries first; true if this one does. [rules §2.3]
-    pub(super) fn elect_scout(&mut self, id: u32) -> bool {
+    /// While no link is Ready, one tries first. [rules §2.3]
+    pub(super) fn elect_scout(&mut self, id: u32) {
         if !self.profile.per_topic || self.any_ready() {
             self.scout = None;
-            return true;
+        } else {
+            self.scout.get_or_insert(id);
         }
-        *self.scout.get_or_insert(id) == id
     }
 
     /// Whether this link must leave the first attempt to another, or enough others are at it.
@@ -88,14 +88,42 @@ impl Machine {
         }
         self.scout = None;
         let failures = self.links.get(&id).map_or(0, |link| link.backoff.failures);
-        let next = self
-            .links
-            .iter_mut()
-            .find(|(other, link)| **other != id && matches!(link.rest, Rest::Waiting { .. }));
-        if let Some((other, link)) = next {
+        let waits = |other: u32, link: &Link| other != id && matches!(link.rest, Rest::Waiting { .. });
+        // Each in its turn, so that one that can't be reached does not keep the others from trying.
+        let next = self.links.first(|other, link| *other > id && waits(*other, link));
+        let next = next.or_else(|| self.links.first(|other, link| waits(*other, link)));
+        if let Some(next) = next
+            && let Some(link) = self.links.get_mut(&next)
+        {
             link.backoff.failures = link.backoff.failures.max(failures);
-            self.scout = Some(*other);
+            self.scout = Some(next);
         }
+    }
+
+    /// The scout has failed and waits: nobody tries before it would have, and then it is another's turn. [rules §2.3]
+    pub(super) fn scout_failed(&mut self, id: u32) {
+        let Some(Rest::Waiting { until: turn, why: said, .. }) =
+            self.links.get(&id).map(|link| link.rest.clone())
+        else {
+            return;
+        };
+        let now = self.now;
+        for link in self.links.values_mut() {
+            if link.live.is_some() {
+                continue;
+            }
+            if link.rest == Rest::Idle {
+                link.rest =
+                    Rest::Waiting { until: 0, shown: 0, not_before: 0, force: false, why: said.clone() };
+            }
+            if let Rest::Waiting { until, shown, .. } = &mut link.rest
+                && *until < turn
+            {
+                *until = turn;
+                *shown = now.unix_at(turn);
+            }
+        }
+        self.pass_scout(id);
     }
 
     /// A link is Ready: those that waited for the network follow it.

@@ -1,7 +1,8 @@
 //! TherapyBridge: a connection for each session, which share their backoff. [therapybridge §1.3, rules §2.3]
 
 use steadfast::{
-    Command, ConnectionState, DisconnectReason, HostCaps, Service, SocketId, SubscriptionState, WhyKind,
+    Command, ConnectionState, DisconnectReason, HostCaps, Input, Service, SocketId, SubscriptionState,
+    WhyKind,
 };
 
 use crate::support::{Provider, Server, World, dev};
@@ -79,6 +80,57 @@ fn a_scout_that_is_refused_passes_its_task_on() {
     world.at(120_000);
     let live = names(3).iter().filter(|name| world.is_live(name)).count();
     assert_eq!(live, 2, "{}", world.transcript());
+}
+
+/// For so long every dial of `bad` ends by this, and every other one opens.
+fn only_bad_fails(world: &mut World, until: u64, bad: &DisconnectReason) {
+    let mut answered = 0;
+    while world.now() < until {
+        while let Some((_, socket, request)) = world.opened.get(answered) {
+            let (socket, is_bad) = (*socket, request.url.contains("/bad"));
+            answered += 1;
+            if is_bad {
+                world.ended_on(socket, bad.clone())
+            } else {
+                world.opened_on(socket)
+            };
+        }
+        for socket in world.sockets().to_vec() {
+            world.input(Input::Activity(socket));
+        }
+        world.advance(500);
+    }
+}
+
+#[test]
+fn a_session_that_cannot_be_reached_does_not_keep_the_others_from_trying() {
+    let reset = DisconnectReason::Network("connection reset".into());
+    let broken = DisconnectReason::Http { status: 500, retry_after: None };
+    for (caps, bad) in [(HostCaps::BROWSER, gone()), (HostCaps::NATIVE, broken), (HostCaps::NATIVE, reset)] {
+        let mut world = World::new(dev(Service::TherapyBridge), caps);
+        world.subscribe("bad").ended(bad.clone());
+        world.subscribe("s1").subscribe("s2");
+        assert_eq!(world.opened.len(), 1, "one tries first");
+        only_bad_fails(&mut world, 60_000, &bad);
+        assert!(world.is_live("s1") && world.is_live("s2"), "{bad:?} {:?}", world.dials());
+        only_bad_fails(&mut world, 120_000, &bad);
+        let opaque = matches!(world.subscription("bad"), Some(SubscriptionState::Refused { why }) if why.kind == WhyKind::Opaque);
+        assert_eq!(opaque, !caps.http_status, "only a browser's reasons are hidden");
+    }
+}
+
+#[test]
+fn while_one_tries_for_all_the_state_tells_when() {
+    let mut world = pool(3);
+    world.at(15_000);
+    world.server = Server::Refuses(gone());
+    for socket in world.sockets().to_vec().into_iter().rev() {
+        world.ended_on(socket, gone());
+    }
+    for second in 16..300 {
+        world.at(second * 1_000 + 100);
+        assert!(world.waits_until() >= world.now(), "{}", world.machine.diagnose().text);
+    }
 }
 
 #[test]
