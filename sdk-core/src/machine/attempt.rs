@@ -210,7 +210,11 @@ impl Machine {
         let drain = ms(self.config.timings.drain_limit) * if kept { 8 } else { 1 };
         let now = self.now.mono;
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(mut old), Some(new)) = (link.live.take(), link.next.take()) else { return };
+        let (Some(mut old), Some(mut new)) = (link.live.take(), link.next.take()) else { return };
+        // The link has been Ready all the while, unless a token was refused meanwhile: this one has to last first.
+        if link.strike.is_none() {
+            new.stage = old.stage;
+        }
         let (old_socket, new_socket) = (old.socket, new.socket);
         old.drain_until = Some(now + drain);
         old.probe = None;

@@ -53,7 +53,7 @@ impl Machine {
                 if core::mem::replace(&mut link.policy_strike, true) {
                     self.notice(NoticeKind::ServerPolicy, &why.text);
                     Next::Wait(Pause { at_cap: true, ..pause })
-                } else if self.tokens.has_provider() {
+                } else if self.tokens.has_provider() && self.may_retry(id) {
                     Next::Again
                 } else {
                     Next::Wait(pause)
@@ -89,11 +89,9 @@ impl Machine {
         }
     }
 
-    /// Another attempt at once, with another token.
+    /// Another attempt at once, with another token. After a refused token it is part of the attempt's verdict, however
+    /// few attempts there may be. [rules §2.6]
     fn try_again(&mut self, id: u32, why: Why) {
-        if !self.may_retry(id) {
-            return self.give_up(id, &why);
-        }
         if let Some(link) = self.links.get_mut(&id) {
             // Should the limit per minute hold it back, this is why it waits.
             link.rest = Rest::Waiting { until: 0, shown: self.now.unix, not_before: 0, force: true, why };

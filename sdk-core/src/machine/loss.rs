@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::Machine;
-use super::link::Conn;
+use super::link::{Conn, Stage};
 use super::topics::Wire;
 use super::verdict::{Circumstances, Meaning, Ruling, rule};
 use crate::config::ms;
@@ -167,6 +167,12 @@ impl Machine {
                 link.struck_by = Some((ruling.text.clone(), ruling.code.clone()));
                 return self.replace(id, true);
             }
+        }
+        // It goes on being Ready, which clears a strike as always. [rules §2.6]
+        if link.strike.is_some()
+            && let Some(conn) = link.ready()
+        {
+            conn.stage = Stage::Ready { since: self.now.mono, stable: false };
         }
         if !matches!(ruling.meaning, Meaning::Fatal | Meaning::Displaced | Meaning::Refused | Meaning::Auth) {
             link.replace_at = Some(self.now.mono + self.rng.between(retry / 2, retry));

@@ -166,3 +166,16 @@ fn a_provider_that_fails_during_a_replacement_hurts_nobody() {
     assert!(world.is_live("p1"));
     assert_eq!(world.opened.len(), 1);
 }
+
+#[test]
+fn a_link_that_is_ready_through_many_replacements_is_stable() {
+    let gone = DisconnectReason::Closed { code: 1006, reason: String::new() };
+    let mut world = World::dev(Service::Saga).server(Server::Refuses(gone)).provider(Provider::Fresh(15_000));
+    world.subscribe("p1").at(6_999);
+    world.server = Server::Obedient;
+    world.at(67_000);
+    assert!(world.is_ready() && world.opened.len() > 10, "replaced every five seconds");
+    world.server = Server::Manual;
+    world.close(1006, "");
+    assert_eq!(world.waits_until() - world.now(), 1_000, "the first delay again");
+}

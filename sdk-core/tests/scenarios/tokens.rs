@@ -352,3 +352,50 @@ fn no_token_shows_in_anything_the_machine_says() {
         }
     }
 }
+
+/// A Saga client whose replacement was refused twice, the second time because the provider had no other token.
+fn refused_replacement() -> World {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Manual);
+    world.subscribe("p1").token("tok-a", Some(600_000)).at(539_000);
+    world.server = Server::Manual;
+    world.at(540_000).token("tok-b", Some(600_000)).opened();
+    world.frame(r#"0{"sid":"e","pingInterval":25000,"pingTimeout":60000}"#);
+    world.frame(r#"44{"message":"Authentication failed","data":{"code":"AUTH_FAILED"}}"#);
+    assert_eq!(world.asked.last(), Some(&(540_000, true)));
+    world.token("tok-b", Some(600_000));
+    assert!(world.is_live("p1") && world.sockets().len() == 1, "the connection in use is not touched");
+    world
+}
+
+#[test]
+fn ten_seconds_of_ready_also_forgive_the_token_of_a_refused_replacement() {
+    for (wait, forgiven) in [(9_000, false), (11_000, true)] {
+        let mut world = refused_replacement();
+        world.advance(wait);
+        let asked = world.asked.len();
+        world.frame(r#"42["error",{"code":"TOKEN_EXPIRED","message":"Token expired"}]"#);
+        world.frame("41");
+        let forced = matches!(world.asked.get(asked), Some((_, true)));
+        assert_eq!(forced, forgiven, "{:?}", world.state());
+        if !forgiven {
+            assert_eq!(world.why(), WhyKind::Auth);
+        }
+    }
+}
+
+#[test]
+fn a_refused_token_is_asked_for_anew_however_few_attempts_there_may_be() {
+    for (reconnect, max_attempts) in [(false, None), (true, Some(1))] {
+        let mut config = dev(Service::Charisma);
+        (config.reconnect.reconnect, config.reconnect.max_attempts) = (reconnect, max_attempts);
+        let mut world = World::new(config, HostCaps::NATIVE)
+            .server(Server::Closes(4401, ""))
+            .provider(Provider::Fresh(HOUR));
+        world.subscribe("s1").at(60_000);
+        assert_eq!(world.asked, [(0, false), (0, true)]);
+        assert_eq!(world.why(), WhyKind::Auth);
+        world.server = Server::Obedient;
+        world.set_token("tok-good", None);
+        assert!(world.is_live("s1"), "set_token() re-arms");
+    }
+}
