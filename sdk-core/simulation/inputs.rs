@@ -207,7 +207,6 @@ impl World {
                 causes.displaced |= *status == 409;
                 causes.status = true;
                 if matches!(status, 429 | 500..=599)
-                    && newest
                     && sock.topic.is_none()
                     && let Some(after) = retry_after
                 {

@@ -70,7 +70,7 @@ impl World {
             self.uses_token(topic, token, replaces);
         }
         if !self.ledger.user_turn {
-            self.opens_by_itself(socket, topic, replaces);
+            self.opens_by_itself(socket, topic);
         }
         if topic.is_some() && !replaces && !self.ledger.excused.remove(&topic) {
             self.attempted(topic);
@@ -86,14 +86,13 @@ impl World {
         self.later(if slow { after + 12_000 } else { after }, Act::Dial(socket));
     }
 
-    fn opens_by_itself(&mut self, socket: u32, topic: Option<Name>, replaces: bool) {
+    fn opens_by_itself(&mut self, socket: u32, topic: Option<Name>) {
         let state = self.ledger.state.name();
         if topic.is_none() && matches!(state, "failed" | "displaced") {
             self.fail(Class::WentOnAfterFatal, format!("socket {socket} is opened while {state}"));
         }
         if let Some(until) = self.ledger.retry_until
             && topic.is_none()
-            && !replaces
             && self.now < until
         {
             let early = until - self.now;

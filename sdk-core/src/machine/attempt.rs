@@ -48,10 +48,18 @@ impl Machine {
     /// Starts an attempt of a link that has no connection.
     pub(super) fn begin(&mut self, id: u32, force: bool, counted: bool) {
         let socket = self.new_socket();
+        let has_room = self.has_room();
         let now = self.now.mono;
         let Some(link) = self.links.get_mut(&id) else { return };
+        if !has_room {
+            // It is its turn as soon as one of those on their way has arrived.
+            if let Rest::Waiting { until, .. } = &mut link.rest {
+                *until = now;
+            }
+            return;
+        }
         if counted {
-            let allowed = link.backoff.allowed_at(&self.config.reconnect);
+            let allowed = link.backoff.allowed_at(&self.config.reconnect).max(self.not_before);
             if allowed > now && !self.faults_planted.is(super::Faults::NO_ATTEMPT_LIMIT) {
                 let why = match &link.rest {
                     Rest::Waiting { why, .. } => why.clone(),
@@ -82,15 +90,20 @@ impl Machine {
         SocketId(self.next_socket)
     }
 
-    /// Starts a connection that is to take the place of the one in use.
+    /// Starts a connection that is to take the place of the one in use, as soon as the server wants to be asked.
     pub(super) fn replace(&mut self, id: u32, force: bool) {
         let socket = self.new_socket();
         let now = self.now.mono;
+        let allowed = self.not_before;
         if let Some(link) = self.links.get_mut(&id)
             && link.next.is_none()
             && link.close_at.is_none()
             && link.is_ready()
         {
+            if allowed > now {
+                link.replace_at = Some(allowed);
+                return;
+            }
             link.next = Some(Conn::new(socket, force, now));
             link.replace_at = None;
             self.dirty = true;
@@ -188,6 +201,8 @@ impl Machine {
         if core::mem::replace(&mut link.ever_ready, true) && link.down_since.is_some() {
             self.stats.reconnects += 1;
         }
+        // The server takes connections again.
+        self.not_before = 0;
         self.dirty = true;
         if link.next.as_ref().is_some_and(|conn| conn.socket == socket) {
             return self.swap(id);

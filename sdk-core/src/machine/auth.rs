@@ -236,13 +236,15 @@ impl Machine {
                 self.authenticate_in_band(id);
             }
             if !self.profile.auth_in_band
+                && self.has_room()
                 && let Some(link) = self.links.get_mut(&id)
                 && (link.next.is_none() && link.old.is_empty())
                 && let Some(conn) = link.ready()
                 && core::mem::take(&mut conn.auth_due)
             {
-                self.tokens.pushed = true;
                 self.replace(id, false);
+                let begun = self.links.get(&id).is_some_and(|link| link.next.is_some());
+                self.tokens.pushed |= begun;
             }
         }
     }

@@ -42,8 +42,6 @@ pub(super) struct Backoff {
     pub short_lives: u32,
     /// When the last attempts began, as many as the limit per minute.
     recent: Vec<u64>,
-    /// Until when the server asked to be left alone.
-    pub not_before: u64,
 }
 
 /// From so many short lives in a row on, a link is flapping.
@@ -85,12 +83,12 @@ impl Backoff {
         self.recent.push(now);
     }
 
-    /// The earliest moment at which the server and the limit per minute allow an attempt.
+    /// The earliest moment at which the limit per minute allows an attempt.
     pub(super) fn allowed_at(&self, options: &Reconnect) -> u64 {
         if self.recent.len() < options.attempts_per_minute.max(1) as usize {
-            return self.not_before;
+            return 0;
         }
-        self.recent.first().map_or(0, |first| first + 60_000).max(self.not_before)
+        self.recent.first().map_or(0, |first| first + 60_000)
     }
 
     /// The link has been Ready for long enough.
@@ -98,7 +96,6 @@ impl Backoff {
         self.failures = 0;
         self.tries = 0;
         self.short_lives = 0;
-        self.not_before = 0;
     }
 }
 

@@ -20,7 +20,7 @@ impl Machine {
         if got_data || ruling.kind != WhyKind::ServerError {
             link.server_errors = 0;
         }
-        let pause = Pause { retry_after: ruling.retry_after, ..Pause::default() };
+        let pause = Pause::default();
         let next = match ruling.meaning {
             Meaning::Retry => {
                 if why.kind == WhyKind::ServerError {
@@ -144,10 +144,7 @@ impl Machine {
         if wide && options.jitter {
             delay = self.rng.between(0, ms(options.restart_spread));
         }
-        let retry_after =
-            if self.faults_planted.is(super::Faults::IGNORE_RETRY_AFTER) { 0 } else { pause.retry_after };
-        link.backoff.not_before = now + retry_after.min(ms(options.max_retry_after));
-        let not_before = link.backoff.allowed_at(options);
+        let not_before = link.backoff.allowed_at(options).max(self.not_before);
         let until = (now + delay).max(not_before);
         let shown = self.now.unix_at(until);
         // As long as the newest token is the one that was refused, asking without force is of no use.
@@ -207,7 +204,6 @@ enum Next {
 /// What makes a wait longer than the schedule.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pause {
-    retry_after: u64,
     spread: bool,
     at_cap: bool,
 }

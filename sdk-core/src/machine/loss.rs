@@ -82,6 +82,10 @@ impl Machine {
     pub(super) fn lose(&mut self, id: u32, socket: SocketId, ruling: Ruling, close: Option<CloseReason>) {
         let now = self.now.mono;
         self.dirty = true;
+        // Its newest word counts, and silence takes nothing back.
+        if ruling.retry_after > 0 && !self.faults_planted.is(super::Faults::IGNORE_RETRY_AFTER) {
+            self.not_before = now + ruling.retry_after.min(ms(self.config.reconnect.max_retry_after));
+        }
         let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(at) = link.old.iter().position(|conn| conn.socket == socket) {
             let conn = link.old.remove(at);
@@ -175,7 +179,8 @@ impl Machine {
             conn.stage = Stage::Ready { since: self.now.mono, stable: false };
         }
         if !matches!(ruling.meaning, Meaning::Fatal | Meaning::Displaced | Meaning::Refused | Meaning::Auth) {
-            link.replace_at = Some(self.now.mono + self.rng.between(retry / 2, retry));
+            let until = self.now.mono + self.rng.between(retry / 2, retry);
+            link.replace_at = Some(until.max(self.not_before));
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Machine {
     visibility: Visibility,
     /// The link that tries first while all are down, where there are several.
     scout: Option<u32>,
+    /// Until when the server asked to be left alone; all links have the same server.
+    not_before: u64,
     next_link: u32,
     next_frame: u32,
     next_socket: u32,
@@ -165,6 +167,7 @@ impl Machine {
             links,
             next_link: SHARED + 1,
             scout: None,
+            not_before: 0,
             topics: Map::default(),
             places: [0; 16],
             next_order: 0,

@@ -72,10 +72,15 @@ impl Machine {
         }
     }
 
+    /// Whether one more connection may be on its way. [rules §2.3]
+    pub(super) fn has_room(&self) -> bool {
+        let shakes = |link: &Link| link.live.iter().chain(&link.next).any(|conn| !conn.is_ready());
+        !self.profile.per_topic || self.links.values().filter(|link| shakes(link)).count() < HANDSHAKES
+    }
+
     /// Whether this link must leave the first attempt to another, or enough others are at it.
     pub(super) fn is_held_back(&self, id: u32) -> bool {
-        let dialing = |link: &Link| link.live.as_ref().is_some_and(|conn| !conn.is_ready());
-        if self.profile.per_topic && self.links.values().filter(|link| dialing(link)).count() >= HANDSHAKES {
+        if !self.has_room() {
             return true;
         }
         self.scout.is_some_and(|scout| scout != id && self.links.contains_key(&scout)) && !self.any_ready()

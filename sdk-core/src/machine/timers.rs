@@ -66,13 +66,14 @@ impl Machine {
 
     fn expire_link(&mut self, id: u32) {
         let now = self.now.mono;
+        let has_room = self.has_room();
         let held_back =
             self.is_held_back(id) || (self.visibility == Visibility::Background && self.background_is_over());
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.close_at.is_some_and(|at| at <= now) {
             return self.drop_link(id, CloseReason::Done);
         }
-        if link.replace_at.take_if(|at| *at <= now).is_some() {
+        if has_room && link.replace_at.take_if(|at| *at <= now).is_some() {
             self.replace(id, false);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -289,7 +290,7 @@ impl Machine {
         for (id, link) in self.links.iter() {
             due.add(link.close_at);
             due.add(self.authentication_due(*id).filter(|at| *at > self.now.mono));
-            if link.is_ready() {
+            if link.is_ready() && self.has_room() {
                 due.add(link.replace_at);
             }
             if let Rest::Waiting { until, .. } = link.rest

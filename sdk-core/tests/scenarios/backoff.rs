@@ -151,6 +151,15 @@ fn retry_after_makes_a_wait_longer_and_only_connect_skips_it() {
 }
 
 #[test]
+fn a_connect_that_fails_does_not_end_the_servers_wish_to_be_left_alone() {
+    let busy = DisconnectReason::Http { status: 503, retry_after: Some(200_000) };
+    let mut world = World::dev(Service::Charisma).server(Server::Refuses(busy));
+    world.subscribe("s1").at(5_000).server = refused();
+    world.connect();
+    assert_eq!((world.dials().len(), world.waits_until()), (2, 200_000));
+}
+
+#[test]
 fn connect_skips_a_wait_each_time_and_keeps_the_counter() {
     let mut world = World::dev(Service::Charisma).server(refused());
     world.subscribe("s1");

@@ -2,7 +2,7 @@
 
 use steadfast::{
     Command, ConnectionState, DisconnectReason, HostCaps, Input, Service, SocketId, SubscriptionState,
-    WhyKind,
+    Visibility, WhyKind,
 };
 
 use crate::support::{Provider, Server, World, dev};
@@ -174,6 +174,73 @@ fn at_most_twenty_shake_hands_at_once() {
     world.server = Server::Obedient;
     world.at(120_000);
     assert!(names(30).iter().all(|name| world.is_live(name)));
+}
+
+/// Forty sessions, all of them live.
+fn forty(provider: Provider) -> World {
+    let mut config = dev(Service::TherapyBridge);
+    config.limits.connections = 50;
+    let mut world = World::new(config, HostCaps::NATIVE).obedient().provider(provider);
+    for name in names(40) {
+        world.subscribe(&name);
+    }
+    world.at(15_000);
+    world
+}
+
+#[test]
+fn at_most_twenty_shake_hands_whatever_makes_them_connect() {
+    type Cause = fn(&mut World);
+    let connect: Cause = |world| {
+        world.server = Server::Manual;
+        for socket in world.sockets().to_vec() {
+            world.ended_on(socket, gone());
+        }
+        world.connect();
+    };
+    let foreground: Cause = |world| {
+        world.visibility(Visibility::Background).advance(26_000);
+        world.server = Server::Manual;
+        world.visibility(Visibility::Visible);
+    };
+    let refresh: Cause = |world| {
+        world.at(49_000).server = Server::Manual;
+        world.at(50_000);
+    };
+    for cause in [connect, foreground, refresh] {
+        let mut world = forty(Provider::Fresh(60_000));
+        cause(&mut world);
+        assert_eq!(world.opened.len() - 40, 20, "{}", world.transcript());
+        let new = world.opened[40].1;
+        world.opened_on(new).tick();
+        assert_eq!(world.opened.len() - 40, 21, "one has arrived: the next");
+        world.server = Server::Obedient;
+        for (_, socket, _) in world.opened.split_off(41) {
+            world.opened_on(socket);
+        }
+        world.at(90_000);
+        assert!(names(40).iter().all(|name| world.is_live(name)));
+    }
+}
+
+#[test]
+fn all_sessions_heed_a_server_that_asks_to_be_left_alone() {
+    let busy = DisconnectReason::Http { status: 503, retry_after: Some(60_000) };
+    let mut world = World::dev(Service::TherapyBridge).server(Server::Refuses(busy));
+    world.subscribe("s1").subscribe("s2").at(5_000).unsubscribe("s1").at(10_000).subscribe("s1");
+    world.at(40_000).unsubscribe("s2").at(59_999);
+    assert_eq!(world.dials(), [0], "neither another session nor a new subscription changes it");
+    world.at(60_000);
+    assert_eq!(world.dials(), [0, 60_000]);
+}
+
+#[test]
+fn a_session_that_has_ended_leaves_no_token_behind_for_the_next() {
+    let mut world = World::dev(Service::TherapyBridge).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("s1").at(49_500);
+    world.frame(r#"{"session_id":"s1","status":"processed","progress":100}"#);
+    world.at(600_000).subscribe("s2");
+    assert_eq!(world.asked.last(), Some(&(600_000, false)), "asked before the attempt");
 }
 
 #[test]

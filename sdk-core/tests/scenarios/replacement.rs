@@ -179,3 +179,17 @@ fn a_link_that_is_ready_through_many_replacements_is_stable() {
     world.close(1006, "");
     assert_eq!(world.waits_until() - world.now(), 1_000, "the first delay again");
 }
+
+#[test]
+fn a_planned_replacement_heeds_a_retry_after() {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(1_200_000));
+    world.subscribe("p1").at(1_079_000);
+    world.server = Server::Refuses(DisconnectReason::Http { status: 503, retry_after: Some(200_000) });
+    let live = world.socket();
+    for second in 1_080..1_280 {
+        world.at(second * 1_000).input(steadfast::Input::Activity(live));
+    }
+    assert_eq!(world.dials(), [0, 1_080_000]);
+    world.at(1_280_000);
+    assert_eq!(world.dials().len(), 3);
+}
