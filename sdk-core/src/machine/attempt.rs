@@ -194,7 +194,7 @@ impl Machine {
         };
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(conn) = link.conn(socket) else { return };
-        // The app may have set another token while this connection was on its way.
+        // Another token may have come for all while this connection was on its way.
         conn.auth_due = conn.token_set != self.tokens.set && conn.token != self.tokens.current;
         conn.rotate_at = rotates.then_some(rotate_at);
         conn.ping_due = ping_due;

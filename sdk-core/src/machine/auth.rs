@@ -72,7 +72,7 @@ impl Machine {
         self.tokens.generation = self.tokens.generation.wrapping_add(1);
         let generation = self.tokens.generation;
         let until = self.now.mono + ms(self.config.timings.token_timeout);
-        self.tokens.flight = Some(Flight { generation, force, ahead, until });
+        self.tokens.flight = Some(Flight { generation, force, ahead, set: self.tokens.set, until });
         self.out.push_back(Output::FetchToken { generation, force });
     }
 
@@ -93,11 +93,15 @@ impl Machine {
     }
 
     pub(super) fn token_given(&mut self, flight: &Flight, token: &Token) {
+        let overtaken = flight.set != self.tokens.set;
         let same = self.tokens.current.as_ref().is_some_and(|current| current.text == token.text);
         let in_use = self.any_ready();
         // Other connections keep the tokens they have; theirs may have to be renewed before this one.
         let others = self.tokens.refresh_at.filter(|_| in_use && !flight.ahead);
-        if flight.ahead && same {
+        if overtaken {
+            // One that the app has set meanwhile is newer.
+            self.tokens.remember(Some(token.clone()));
+        } else if flight.ahead && same {
             self.tokens.refresh_at = None;
             self.notice(
                 NoticeKind::TokenNotRefreshed,
@@ -112,12 +116,16 @@ impl Machine {
         if let Some(at) = others {
             self.tokens.refresh_at = Some(self.tokens.refresh_at.map_or(at, |own| own.min(at)));
         }
+        let renewed = flight.ahead && !same && !overtaken;
+        if renewed {
+            self.tokens.set = self.tokens.set.wrapping_add(1);
+        }
         for (id, socket, force) in self.wait_for_token() {
             if flight.force || !force {
                 self.use_token(id, socket, token.clone());
             }
         }
-        if flight.ahead && !same {
+        if renewed {
             self.apply_new_token(false);
         }
         self.calls_got_token();
@@ -128,7 +136,7 @@ impl Machine {
             TokenError::Unavailable(text) => (false, text),
             TokenError::Denied(text) => (true, text),
         };
-        if flight.ahead {
+        if flight.ahead && flight.set == self.tokens.set {
             let expires_at = self.tokens.current.as_ref().and_then(|token| token.expires_at);
             let hope = !denied && expires_at.is_some_and(|at| at > self.now.unix);
             self.tokens.refresh_at = hope.then(|| self.now.mono + ms(self.config.timings.refresh_interval));
@@ -253,17 +261,22 @@ impl Machine {
     pub(super) fn authentication_due(&self, id: u32) -> Option<u64> {
         let conn = self.links.get(&id)?.live.as_ref().filter(|conn| conn.is_ready() && conn.auth_due)?;
         let asked = conn.awaited.iter().any(|awaited| awaited.what == Awaiting::Authenticate);
-        (self.profile.auth_in_band && !asked).then(|| self.budget_at(id, Priority::High))
+        let waits = self.tokens.is_asked_anew(&self.config.timings, self.now);
+        (self.profile.auth_in_band && !asked && !waits).then(|| self.budget_at(id, Priority::High))
     }
 
     pub(super) fn authenticate_in_band(&mut self, id: u32) {
         let Some(token) = self.tokens.current.clone() else { return };
         let set = self.tokens.set;
+        let until = self.now.mono + ms(self.config.timings.probe_timeout);
         let socket = match ready_at(&mut self.links, id) {
             Some(conn) => {
                 conn.token = Some(token.clone());
                 conn.auth_due = false;
                 conn.token_set = set;
+                if conn.probe == Some(u64::MAX) {
+                    conn.probe = Some(until);
+                }
                 conn.socket
             }
             None => return,

@@ -128,7 +128,7 @@ pub(super) struct Conn {
     pub ping_due: Option<u64>,
     /// There is a newer token that the server is to have.
     pub auth_due: bool,
-    /// How many tokens the app had set when this connection got its own.
+    /// How many tokens all were to use when this connection got its own.
     pub token_set: u32,
     pub throttle: Throttle,
     pub said_out_of_range: bool,

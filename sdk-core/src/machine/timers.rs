@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// Asks for a new token before the one in use expires. [rules §2.6]
-    fn refresh_ahead(&mut self) {
+    pub(super) fn refresh_ahead(&mut self) {
         let now = self.now.mono;
         let interval = ms(self.config.timings.refresh_interval);
         let too_soon = self.tokens.last_ahead.is_some_and(|last| now < last + interval);

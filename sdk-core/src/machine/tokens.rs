@@ -16,6 +16,8 @@ pub(super) struct Flight {
     pub force: bool,
     /// Whether it was made ahead of an expiry rather than for an attempt.
     pub ahead: bool,
+    /// How many tokens all were to use when it began.
+    pub set: u32,
     pub until: u64,
 }
 
@@ -29,7 +31,8 @@ pub(super) struct Tokens {
     pub former: Vec<Token>,
     /// A token the app has set; the next attempt uses it without asking.
     pub pushed: bool,
-    /// How many tokens the app has set.
+    /// How many tokens all connections were to use: those that the app has set, and those that replaced one which
+    /// was about to expire.
     pub set: u32,
     pub flight: Option<Flight>,
     pub generation: u32,
@@ -103,11 +106,29 @@ impl Tokens {
         self.former.push(token);
     }
 
+    /// Whether the token in use expires within the margin, by the wall clock.
+    fn is_expiring(&self, timings: &Timings, now: Now) -> bool {
+        let margin = ms(timings.refresh_margin).min(self.margin);
+        let expires_at = self.current.as_ref().and_then(|token| token.expires_at);
+        expires_at.is_some_and(|at| at <= now.unix.saturating_add(margin))
+    }
+
+    /// Whether the token in use expires within the margin and a new one is on its way.
+    pub(super) fn is_asked_anew(&self, timings: &Timings, now: Now) -> bool {
+        self.flight.is_some() && !self.suspect && self.is_expiring(timings, now)
+    }
+
+    /// The wall clock may have jumped: a token that expires soon by it is renewed now.
+    pub(super) fn wake(&mut self, timings: &Timings, now: Now) {
+        if self.is_expiring(timings, now) {
+            self.refresh_at = self.refresh_at.map(|at| at.min(now.mono));
+        }
+    }
+
     /// Whether the token in use expires within the margin and a new one is on its way or due.
     pub(super) fn is_being_renewed(&self, timings: &Timings, now: Now) -> bool {
         let Some(expires_at) = self.current.as_ref().and_then(|token| token.expires_at) else { return false };
-        let margin = ms(timings.refresh_margin).min(self.margin);
-        let close = expires_at <= now.unix.saturating_add(margin) && expires_at > now.unix;
-        close && (self.flight.is_some() || self.refresh_at.is_some())
+        let due = self.refresh_at.is_some() && expires_at > now.unix;
+        self.is_asked_anew(timings, now) || (due && self.is_expiring(timings, now))
     }
 }

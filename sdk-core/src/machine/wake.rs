@@ -109,6 +109,9 @@ impl Machine {
         let now = self.now.mono;
         let may_skip =
             skips && self.last_wake.is_none_or(|last| now - last >= ms(self.config.timings.wake_interval));
+        // First, so that no probe carries a token that has expired.
+        self.tokens.wake(&self.config.timings, self.now);
+        self.refresh_ahead();
         let ids: Vec<u32> = self.link_ids();
         let mut skipped = false;
         for id in ids {
@@ -180,8 +183,14 @@ impl Machine {
                 self.ping(id, socket);
             }
             Some(Probe::Authenticate) if self.tokens.current.is_some() => {
-                conn.probe = Some(until);
-                self.authenticate_in_band(id);
+                if self.tokens.is_asked_anew(&self.config.timings, self.now) {
+                    // The question is the new token's, whose call has a limit of its own.
+                    conn.probe = Some(u64::MAX);
+                    conn.auth_due = true;
+                } else {
+                    conn.probe = Some(until);
+                    self.authenticate_in_band(id);
+                }
             }
             _ => {
                 let ((Liveness::ServerPings { interval, .. }, _) | (_, Some((interval, _)))) =

@@ -2,7 +2,7 @@
 
 use steadfast::{
     AuthMode, CommandErrorKind, ConnectionState, DisconnectReason, HostCaps, NoticeKind, Request, Secret,
-    Service, Token, TokenError, TokenSource, WhyKind,
+    Service, Token, TokenError, TokenSource, Visibility, WhyKind,
 };
 
 use crate::support::{Provider, Server, World, dev};
@@ -398,4 +398,93 @@ fn a_refused_token_is_asked_for_anew_however_few_attempts_there_may_be() {
         world.set_token("tok-good", None);
         assert!(world.is_live("s1"), "set_token() re-arms");
     }
+}
+
+#[test]
+fn a_connection_on_its_way_gets_the_token_that_is_renewed_meanwhile() {
+    let mut world = World::dev(Service::TherapyBridge).obedient().provider(Provider::Manual);
+    world.subscribe("s1").token("tok-a", Some(60_000)).at(48_000);
+    world.server = Server::Manual;
+    world.subscribe("s2").token("tok-a", Some(12_000));
+    let second = world.socket();
+    world.at(53_000).token("tok-b", Some(60_000));
+    world.server = Server::Obedient;
+    world.opened_on(second).advance(1_000);
+    let (_, newest, request) = world.opened.last().unwrap();
+    assert!(request.url.ends_with("/s2?token=tok-b"), "{}", request.url);
+    assert!(world.sockets().contains(newest) && !world.sockets().contains(&second));
+    assert!(world.is_live("s1") && world.is_live("s2") && world.gaps().is_empty());
+}
+
+#[test]
+fn a_replacement_on_its_way_is_told_of_the_token_that_is_renewed_meanwhile() {
+    let mut config = dev(Service::DevContext);
+    config.timings.rotate_after = std::time::Duration::from_secs(55);
+    let mut world = World::new(config, HostCaps::NATIVE).obedient().provider(Provider::Manual);
+    world.subscribe("a1").token("tok-a", Some(70_000));
+    while world.asked.len() == 1 {
+        world.advance(100);
+    }
+    world.server = Server::Manual;
+    world.token("tok-a", Some(70_000 - world.now()));
+    let new = world.socket();
+    while world.asked.len() == 2 {
+        assert!(world.advance(100).now() < 69_000);
+    }
+    world.token("tok-b", Some(70_000));
+    world.server = Server::Obedient;
+    world.opened_on(new).advance(1_000);
+    assert!(world.sent.iter().any(|(_, socket, text)| *socket == new && text.contains("tok-b")));
+}
+
+#[test]
+fn a_clock_that_jumps_past_the_expiry_asks_for_a_new_token() {
+    let mut world = World::dev(Service::Charisma).obedient().provider(Provider::Fresh(1_200_000));
+    world.subscribe("s1").at(60_000).jump(3_600_000).tick();
+    assert_eq!(world.asked, [(0, false), (60_000, false)]);
+    assert!(world.sent.last().unwrap().2.contains("tok-2"));
+}
+
+#[test]
+fn a_command_waits_for_the_refresh_also_when_the_old_token_has_expired() {
+    for at in [55_000, 60_500] {
+        let mut world = World::dev(Service::Charisma).obedient().provider(Provider::Manual);
+        world.subscribe("s1").token("tok-a", Some(60_000)).at(at);
+        let raw = world.request(Request::SendRaw { kind: "x".into(), payload: "{}".into() });
+        world.at(64_000);
+        assert!(world.is_pending(raw), "the provider is still at it");
+        world.token("tok-b", Some(60_000)).advance(100);
+        assert!(!world.is_pending(raw));
+    }
+}
+
+#[test]
+fn a_page_that_wakes_up_with_an_expired_token_asks_the_server_with_a_new_one() {
+    for (answers, lost) in [(true, 0), (false, 1)] {
+        let mut world = World::browser(Service::Charisma).obedient().provider(Provider::Fresh(60_000));
+        world.subscribe("s1").at(5_000).visibility(Visibility::Hidden);
+        world.provider = Provider::Manual;
+        world.sleep(600_000).visibility(Visibility::Visible).advance(10_000);
+        assert_eq!(world.count_sent("authenticate"), 0, "the provider is still at it");
+        if !answers {
+            world.server = Server::Manual;
+        }
+        world.token("tok-2", Some(60_000)).advance(2_500);
+        assert_eq!(world.count_sent("authenticate"), 1);
+        assert!(
+            world.sent.iter().any(|(_, _, text)| text.contains("authenticate") && text.contains("tok-2"))
+        );
+        assert_eq!(world.machine.stats().unexpected_closes, lost, "it is the probe");
+    }
+}
+
+#[test]
+fn a_token_that_the_app_sets_counts_more_than_one_that_was_on_its_way() {
+    let mut world = World::dev(Service::Charisma).obedient().provider(Provider::Manual);
+    world.subscribe("s1").token("tok-a", Some(60_000)).at(50_000);
+    assert_eq!(world.asked.len(), 2, "it is about to expire");
+    world.set_token("tok-c", Some(HOUR)).token("tok-b", Some(60_000)).advance(1_000);
+    assert!(world.sent.last().unwrap().2.contains("tok-c"), "{:?}", world.sent.last());
+    world.request(Request::Authenticate);
+    assert!(world.sent.last().unwrap().2.contains("tok-c"), "{:?}", world.sent.last());
 }
