@@ -371,6 +371,8 @@ impl World {
     fn is_limit(&self, frame: &Frame) -> bool {
         match self.service {
             Service::DocProc => frame.text == Some("Rate limit exceeded"),
+            // There no limit is documented: an error about a session is its failure.
+            Service::Charisma if frame.topic.is_some() => false,
             _ => frame.code == Some("RATE_LIMIT_EXCEEDED"),
         }
     }
@@ -378,8 +380,9 @@ impl World {
     fn rank(&self, frame: &Frame) -> Option<u8> {
         let snapshot = self.machine.snapshot(name_text(frame.topic?))?;
         if self.service == Service::Saga {
-            let id = frame.item?;
-            return snapshot.items.iter().find(|item| item.id == id).map(|item| item.phase.rank());
+            let (kind, id) = self.of_item(frame)?;
+            let item = snapshot.items.iter().find(|item| item.kind == kind && item.id == id);
+            return item.map(|item| item.phase.rank());
         }
         Some(snapshot.phase.rank())
     }
@@ -467,18 +470,23 @@ impl World {
     }
 
     /// The thing a frame is about, if it isn't the topic itself.
-    fn of_item(&self, frame: &Frame) -> Option<&'static str> {
-        match self.service {
-            Service::Saga => frame.item,
-            Service::DocProc if matches!(frame.kind, Kind::ModelResult | Kind::Clarification) => frame.item,
-            _ => None,
-        }
+    fn of_item(&self, frame: &Frame) -> Option<(&'static str, &'static str)> {
+        let kind = match (self.service, frame.kind) {
+            (Service::Saga, kind) if kind.name().starts_with("export") => "export",
+            (Service::Saga, _) => "story",
+            (Service::DocProc, Kind::ModelResult) => "model",
+            (Service::DocProc, Kind::Clarification) => "clarification",
+            _ => return None,
+        };
+        Some((kind, frame.item?))
     }
 
     /// Whether a frame is the end of its topic.
     fn ends(&self, frame: &Frame) -> bool {
         match (self.service, frame.kind) {
-            (Service::Charisma, Kind::SessionError) => frame.code.is_none(),
+            (Service::Charisma, Kind::SessionError) => {
+                frame.code.is_none_or(|code| code == "RATE_LIMIT_EXCEEDED")
+            }
             (Service::Charisma | Service::TherapyBridge | Service::DocProc, _) => {
                 matches!(
                     frame.status,

@@ -39,7 +39,7 @@ pub(crate) struct Wish {
     /// Its picture may fall back with the next frame.
     pub may_fall: bool,
     /// The things whose phase is known on this connection; `None` for the topic itself.
-    pub ranked: Vec<Option<&'static str>>,
+    pub ranked: Vec<Option<(&'static str, &'static str)>>,
     pub interview: Option<InterviewState>,
 }
 

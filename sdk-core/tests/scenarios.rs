@@ -5,6 +5,7 @@
 mod support;
 
 mod scenarios {
+    mod answers;
     mod backoff;
     mod commands;
     mod happy;

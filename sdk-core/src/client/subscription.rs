@@ -84,7 +84,9 @@ impl Subscription {
         let mut core = shared.lock();
         // What has happened before must not be taken for news of this subscription.
         core.drain(shared, None);
-        let known = core.snapshot(&topic).filter(|known| !known.terminal);
+        // One that is over begins anew, unless it is kept.
+        let over = core.machine.subscription(&topic) == Some(SubscriptionState::Ended);
+        let known = core.snapshot(&topic).filter(|_| !over);
         let start = shared.ring.last();
         let id = core.new_id();
         shared.hand(&mut core, now, Input::Command(id, Command::Subscribe { topic: topic.clone(), keep }));

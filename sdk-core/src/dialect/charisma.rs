@@ -59,7 +59,7 @@ impl Dialect for Charisma {
                 Signal::Fault(Fault {
                     refuses: topic && is_code(envelope.code, &["SESSION_NOT_FOUND", "FORBIDDEN"]),
                     auth: !topic && is_code(envelope.code, &["UNAUTHORIZED", "TOKEN_EXPIRED"]),
-                    limited: is_code(envelope.code, &["RATE_LIMIT_EXCEEDED"]),
+                    limited: !topic && is_code(envelope.code, &["RATE_LIMIT_EXCEEDED"]),
                     ends: topic,
                     retryable: envelope.retryable.unwrap_or(false),
                     ..Fault::default()

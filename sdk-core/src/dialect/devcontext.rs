@@ -7,7 +7,7 @@ use super::{
     is_code,
 };
 use crate::config::{AuthMode, Service};
-use crate::envelope::{Envelope, Kind, Stage, Stages};
+use crate::envelope::{Envelope, Kind, Stage, Stages, Status};
 use crate::json;
 use crate::snapshot::Phase;
 use crate::time::format_instant;
@@ -43,10 +43,14 @@ impl Dialect for DevContext {
         match envelope.kind {
             Kind::Authenticated => Signal::Reply(Ask::Authenticate, None),
             Kind::SubscriptionConfirmed => {
-                let phase = (!envelope.stages.is_empty()).then_some(Phase::Processing);
+                let (phase, end) = match envelope.status {
+                    Some(Status::Failed) => (Some(Phase::Failed), End::Yes),
+                    Some(Status::ModelCompleted) => (Some(Phase::Done), End::Yes),
+                    _ => ((!envelope.stages.is_empty()).then_some(Phase::Processing), End::No),
+                };
                 Signal::Reply(
                     Ask::Subscribe,
-                    Some(Update { stages: envelope.stages, phase, ..Update::default() }),
+                    Some(Update { stages: envelope.stages, phase, end, ..Update::default() }),
                 )
             }
             Kind::UnsubscriptionConfirmed => Signal::Reply(Ask::Unsubscribe, None),

@@ -31,6 +31,8 @@ pub(super) struct Queued {
     /// It may wait for its turn on this connection, not for another connection.
     fail_fast: bool,
     bytes: usize,
+    /// Whether it was written before, to a connection that died.
+    sent: Sent,
 }
 
 impl Queued {
@@ -125,7 +127,7 @@ impl Machine {
             return self.fail_command(id, CommandErrorKind::QueueFull, None, &why, fits, Sent::No);
         }
         let fail_fast = delivery == Delivery::FailFast;
-        self.queue.push(Box::new(Queued { id, request, expires, fail_fast, bytes }));
+        self.queue.push(Box::new(Queued { id, request, expires, fail_fast, bytes, sent: Sent::No }));
         self.dirty = true;
     }
 
@@ -194,9 +196,8 @@ impl Machine {
             self.waiters.remove(at);
             Sent::No
         } else if let Some(at) = self.queue.iter().position(|queued| queued.id == id) {
-            self.queue.remove(at);
             self.dirty = true;
-            Sent::No
+            self.queue.remove(at).sent
         } else if let Some(http) = self.calls.first(|_, call| call.command == Some(id)) {
             self.calls.remove(&http);
             self.out.push_back(Output::Abort(http));
@@ -234,7 +235,7 @@ impl Machine {
                 }
                 Turn::Fail(kind, why) => {
                     let queued = self.queue.remove(at);
-                    self.fail_command(queued.id, kind, None, &why, true, Sent::No);
+                    self.fail_command(queued.id, kind, None, &why, true, queued.sent);
                 }
             }
         }
@@ -376,7 +377,8 @@ impl Machine {
     /// The client closes: everything that waits ends.
     pub(super) fn fail_all_closed(&mut self) {
         while let Some(queued) = take_first(&mut self.queue) {
-            self.fail_closed(queued.id);
+            let message = "the client is closed";
+            self.fail_command(queued.id, CommandErrorKind::Closed, None, message, false, queued.sent);
         }
         while let Some(waiter) = take_first(&mut self.waiters) {
             self.fail_closed(waiter.id);
@@ -418,7 +420,10 @@ impl Machine {
                 _ => Request::ResumeInterview { session_id: key },
             };
             let (bytes, expires) = (request_bytes(&request), awaited.until);
-            return self.queue.insert(0, Box::new(Queued { id, request, expires, fail_fast: false, bytes }));
+            let again = Queued { id, request, expires, fail_fast: false, bytes, sent: Sent::Unknown };
+            // Behind those that were written before it.
+            let written = self.queue.iter().take_while(|queued| queued.sent != Sent::No).count();
+            return self.queue.insert(written, Box::new(again));
         }
         let message = "the connection was lost after the message was written; it may or may not have arrived";
         self.fail_command(id, CommandErrorKind::Interrupted, None, message, true, Sent::Unknown);

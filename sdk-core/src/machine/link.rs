@@ -130,6 +130,8 @@ pub(super) struct Conn {
     pub auth_due: bool,
     /// How many tokens all were to use when this connection got its own.
     pub token_set: u32,
+    /// The number of the last `authenticate` that was sent on it.
+    pub authenticate: u64,
     pub throttle: Throttle,
     pub said_out_of_range: bool,
     pub said_shutdown: bool,
@@ -162,6 +164,7 @@ impl Conn {
             ping_due: None,
             auth_due: false,
             token_set: 0,
+            authenticate: 0,
             throttle: Throttle::default(),
             said_out_of_range: false,
             said_shutdown: false,

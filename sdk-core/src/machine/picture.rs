@@ -47,6 +47,14 @@ impl Topic {
     ) -> Learned {
         let mut learned = Learned { flags: Verdict::DELIVER, late: Stages::default() };
         self.repeat = None;
+        let progress = envelope.progress.map(|raw| {
+            let share = raw / full;
+            if share.is_finite() && (0.0..=1.0).contains(&share) {
+                return share;
+            }
+            learned.flags |= Verdict::CLAMPED;
+            if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+        });
         let item_id = update.item.map(|kind| envelope.item.unwrap_or(kind));
         let kept = item_id.filter(|id| id.len() <= MAX_ID);
         let newer =
@@ -58,11 +66,14 @@ impl Topic {
                 Age::Newer => true,
                 Age::Unknown => false,
             };
-        let current = match (item_id, update.whole) {
-            (Some(id), false) => self.item(id).map_or(Phase::Waiting, |item| item.phase),
-            _ => self.snapshot.phase,
+        // Things of two kinds may have one id.
+        let (current, subject) = match (update.item.zip(item_id), update.whole) {
+            (Some((kind, id)), false) => {
+                let phase = self.item(kind, id).map_or(Phase::Waiting, |item| item.phase);
+                (phase, fingerprint(id).rotate_left(1) ^ fingerprint(kind))
+            }
+            _ => (self.snapshot.phase, 0),
         };
-        let subject = item_id.filter(|_| !update.whole).map_or(0, fingerprint);
         let ranked = self.ranked.contains(&subject);
         if let Some(phase) = update.phase
             && phase.rank() < current.rank()
@@ -82,14 +93,6 @@ impl Topic {
                 self.ranked.push(subject);
             }
         }
-        let progress = envelope.progress.map(|raw| {
-            let share = raw / full;
-            if share.is_finite() && (0.0..=1.0).contains(&share) {
-                return share;
-            }
-            learned.flags |= Verdict::CLAMPED;
-            if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
-        });
         learned.flags |= Verdict::SNAPSHOT;
         if !update.stages.is_empty() {
             self.learn_stages(update, envelope, &mut learned);
@@ -129,8 +132,8 @@ impl Topic {
         if at > newest { Age::Newer } else { Age::Unknown }
     }
 
-    fn item(&self, id: &str) -> Option<&Item> {
-        self.snapshot.items.iter().find(|item| item.id == id)
+    fn item(&self, kind: &str, id: &str) -> Option<&Item> {
+        self.snapshot.items.iter().find(|item| item.kind == kind && item.id == id)
     }
 
     fn item_mut(&mut self, id: &str, kind: &'static str, max: usize) -> &mut Item {

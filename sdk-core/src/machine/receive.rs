@@ -283,6 +283,9 @@ impl Machine {
         let learned = topic.apply(service, update, envelope, full, max);
         let mut flags = learned.flags;
         if flags & Verdict::OUTDATED != 0 {
+            if flags & Verdict::CLAMPED != 0 {
+                self.say_out_of_range(id, socket, name);
+            }
             return flags;
         }
         topic.missed = false;
@@ -323,10 +326,8 @@ impl Machine {
         if update.interview {
             self.interview_news(name, envelope);
         }
-        if envelope.kind == Kind::StageCompleted
-            && envelope.data_available != Some(false)
-            && self.config.fetch_on_stage
-        {
+        let told = envelope.kind == Kind::StageCompleted && envelope.data_available != Some(false);
+        if (told || !learned.late.is_empty()) && self.config.fetch_on_stage {
             self.fetch_analysis(name);
         }
         flags
@@ -338,18 +339,26 @@ impl Machine {
         let due = self.now.mono + ms(self.config.timings.completion_wait);
         let Some(topic) = self.topics.get_mut(name) else { return };
         match topic.completion.take() {
-            // The second sign ends it, with or without the result: there is no third.
+            None if has_result => self.finish_topic(name),
+            None => self.hold_completion(name, Completion { frame, due }, flags),
             Some(first) => {
                 self.release(first.frame, 0);
                 self.stats.dropped += 1;
-                self.finish_topic(name);
+                if has_result {
+                    self.finish_topic(name);
+                } else {
+                    // Said once more, and the result is still to come.
+                    self.hold_completion(name, Completion { frame, due: first.due }, flags);
+                }
             }
-            None if has_result => self.finish_topic(name),
-            None => {
-                topic.completion = Some(Completion { frame, due });
-                *flags = (*flags & !Verdict::DELIVER) | Verdict::HOLD;
-                self.dirty = true;
-            }
+        }
+    }
+
+    fn hold_completion(&mut self, name: &str, completion: Completion, flags: &mut u32) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.completion = Some(completion);
+            *flags = (*flags & !Verdict::DELIVER) | Verdict::HOLD;
+            self.dirty = true;
         }
     }
 
@@ -378,6 +387,10 @@ impl Machine {
             && self.topics.get(name).is_some_and(|topic| matches!(topic.wire, Wire::Ended))
         {
             link.close_at = Some(close_at);
+            // One on its way to replace it has nothing to come for.
+            if let Some(next) = link.next.take() {
+                self.discard(next, Some(crate::io::CloseReason::Done), false);
+            }
         }
     }
 
@@ -419,7 +432,10 @@ impl Machine {
             Awaiting::Unsubscribe { topic } => ask == Ask::Unsubscribe && envelope.topic == Some(topic),
             Awaiting::Authenticate => ask == Ask::Authenticate,
             Awaiting::Ping => ask == Ask::Ping,
-            Awaiting::Command { ask: asked, key: own, .. } => *asked == ask && *own == key,
+            // An interview's beginning need not name the analysis.
+            Awaiting::Command { ask: asked, key: own, .. } => {
+                *asked == ask && (*own == key || ask == Ask::Start && key.is_empty())
+            }
         });
         if let Some(awaited) = &awaited {
             self.stats.last_round_trip = Some(self.now.mono - awaited.sent_at);

@@ -56,13 +56,22 @@ impl Machine {
             });
             match awaited {
                 Some(Awaited { what: Awaiting::Subscribe { topic, .. }, .. }) => {
+                    // The next one may be asked.
+                    self.dirty = true;
                     return self.refused_by_server(&topic, fault, envelope, text);
                 }
                 Some(Awaited { what: Awaiting::Command { id: command, ask, key }, .. }) => {
                     self.command_refused(command, ask, &key, fault, envelope, text);
                     return Verdict::DELIVER;
                 }
-                _ => {}
+                // Not to be let go of a topic says nothing about the token.
+                Some(Awaited { what: Awaiting::Unsubscribe { .. }, .. }) => return Verdict::DELIVER,
+                Some(_) => {}
+                // The answer to a question that nobody waits for any more comes too late to mean anything. [rules §2.7]
+                None if request.is_some_and(|number| !self.authenticated_by(id, socket, number)) => {
+                    return Verdict::DELIVER;
+                }
+                None => {}
             }
         }
         if fault.auth {
@@ -88,6 +97,11 @@ impl Machine {
                 Verdict::DELIVER
             }
         }
+    }
+
+    /// Whether a question was the last `authenticate` on this connection.
+    fn authenticated_by(&mut self, id: u32, socket: SocketId, number: u64) -> bool {
+        conn_at(&mut self.links, id, socket).is_some_and(|conn| conn.authenticate == number)
     }
 
     fn auth_fault(&mut self, id: u32, socket: SocketId, envelope: &Envelope<'_>, text: &str) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::config::{AuthMode, Config, ConfigError, Endpoint, TokenSource, ms};
 use crate::dialect::Profile;
 use crate::io::{ConnectRequest, HostCaps, HttpRequest, Token};
-use crate::text::{Quoted, has_control, text};
+use crate::text::{Quoted, cut, has_control, text};
 use crate::url::{Url, add_query, encode};
 
 /// Everything a link needs to open a socket.
@@ -35,8 +35,15 @@ impl Route {
                 })?
                 .into(),
         };
-        let url =
-            Url::parse(&text).map_err(|why| ConfigError::new("endpoint", why))?.strip_path(profile.path);
+        // The documentation writes the session's place, and the token's, in braces.
+        let text = cut(&text, "/{").filter(|_| profile.per_topic).map_or(&*text, |(front, _)| front);
+        let mut url =
+            Url::parse(text).map_err(|why| ConfigError::new("endpoint", why))?.strip_path(profile.path);
+        if profile.socketio {
+            // Said by this client itself, and once.
+            let own = |pair: &&str| !pair.starts_with("EIO=") && !pair.starts_with("transport=");
+            url.query = url.query.split('&').filter(own).collect::<Vec<_>>().join("&");
+        }
         check_secure(config, &url, "endpoint")?;
         let mut rest = url.with("http", "https", "");
         if let Some(text) = &config.rest_url {

@@ -48,7 +48,8 @@ impl Throttle {
 
     /// The service refused a message: nothing goes out for the rest of the window.
     pub(super) fn refused(&mut self, now: u64, jitter: u64) {
-        let window_ends = self.sent.first().map_or(now, |at| at + WINDOW).max(now + SHORTEST_PAUSE);
+        let first = self.sent.iter().find(|at| **at + WINDOW > now);
+        let window_ends = first.map_or(now, |at| at + WINDOW).max(now + SHORTEST_PAUSE);
         self.paused_until = window_ends + jitter;
     }
 
@@ -95,5 +96,12 @@ mod tests {
         throttle.sent(1_000);
         throttle.refused(5_000, 300);
         assert_eq!(throttle.ready_at(&limits, Priority::High), 61_300);
+
+        // What was sent before the window began is none of it.
+        let mut throttle = Throttle::default();
+        throttle.sent(1_000);
+        throttle.sent(52_000);
+        throttle.refused(61_500, 0);
+        assert_eq!(throttle.ready_at(&limits, Priority::High), 112_000);
     }
 }

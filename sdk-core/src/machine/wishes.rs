@@ -90,9 +90,10 @@ impl Machine {
             return;
         }
         if let Some(conn) = conn_at(&mut self.links, id, socket) {
-            // What it would have confirmed is no longer asked.
+            // What it would have confirmed is no longer asked. Where answers come in the order of the questions its own
+            // is waited for all the same, or it would be taken for the next one's.
             let asks = |what: &Awaiting| matches!(what, Awaiting::Subscribe { topic, .. } if topic == name);
-            while conn.take(None, asks).is_some() {}
+            while !self.profile.one_at_a_time && conn.take(None, asks).is_some() {}
             conn.leaving.push(name.into());
             self.dirty = true;
         }
@@ -295,7 +296,8 @@ impl Machine {
         let Some(topic) = self.topics.get_mut(name) else { return };
         topic.snapshot.terminal = true;
         self.dirty = true;
-        if topic.keep && topic.interview.is_none() {
+        // A connection of its own ends with its topic.
+        if topic.keep && topic.interview.is_none() && !self.profile.per_topic {
             return;
         }
         // What ended it made up for what was missed; that there was something missed is told all the same.
@@ -402,7 +404,7 @@ impl Machine {
         }
         for (name, topic) in self.topics.iter_mut() {
             let state = topic.state();
-            let stale = state == SubscriptionState::Pending
+            let stale = matches!(state, SubscriptionState::Pending | SubscriptionState::Refused { .. })
                 && topic.ever_live
                 && topic.snapshot.stale_since.is_none();
             if topic.said.as_ref() != Some(&state) {

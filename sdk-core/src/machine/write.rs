@@ -15,11 +15,14 @@ use crate::text::text;
 
 impl Machine {
     /// Encodes a wish and writes it; the number in its `requestId`, or `None` if the service has no such message.
-    pub(super) fn send(&mut self, _id: u32, socket: SocketId, wish: &Outgoing<'_>) -> Option<u64> {
+    pub(super) fn send(&mut self, id: u32, socket: SocketId, wish: &Outgoing<'_>) -> Option<u64> {
         let request = self.next_request + 1;
         let text =
             self.dialect.encode(wish, &Stamp { unix: self.now.unix, request: &request_id(request) })?;
         self.next_request = request;
+        if let (Outgoing::Authenticate { .. }, Some(conn)) = (wish, conn_at(&mut self.links, id, socket)) {
+            conn.authenticate = request;
+        }
         self.count(socket);
         self.write(socket, text);
         Some(request)

@@ -119,8 +119,10 @@ records! { "camelCase";
     pub struct Error as "DocProcError" {
         /// The session, if the error is about one.
         session_id: Option<String> = Topic,
+        /// What went wrong, for people, where a server has it under Saga's name.
+        message: Option<String> = Text,
         /// What went wrong, for people.
-        error: String = Text,
+        error: Option<String> = Text,
         /// `TOKEN_EXPIRED`, where tokens are required; other codes may come.
         code: Option<String> = Code,
         /// ISO 8601.

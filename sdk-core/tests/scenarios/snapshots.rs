@@ -317,3 +317,34 @@ fn a_picture_is_bounded_in_bytes() {
     ));
     assert!(world.snapshot("s1").message.as_ref().is_some_and(|text| text.len() < 5_000));
 }
+
+#[test]
+fn a_story_and_an_export_of_one_id_are_two_things() {
+    let story = [
+        r#"42["story_uploaded",{"projectId":"s1","story":{"id":"1","title":"x"}}]"#,
+        r#"42["story_processed",{"projectId":"s1","storyId":"1"}]"#,
+    ];
+    let export = [
+        r#"42["export_started",{"projectId":"s1","exportId":"1"}]"#,
+        r#"42["export_progress",{"projectId":"s1","exportId":"1","progress":40}]"#,
+        r#"42["export_ready",{"projectId":"s1","exportId":"1","downloadUrl":"x"}]"#,
+    ];
+    for frames in [[&story[..], &export[..]].concat(), [&export[..], &story[..]].concat()] {
+        let mut world = live(Service::Saga);
+        for frame in frames {
+            assert!(!world.frame(frame).has(Verdict::OUTDATED), "{frame}");
+        }
+        assert_eq!(world.snapshot("s1").items.len(), 2);
+    }
+}
+
+#[test]
+fn an_outdated_frame_out_of_range_is_reported_too() {
+    let mut world = live(Service::DevContext);
+    for (at, progress) in [(10, 33), (5, 333)] {
+        world.frame(&format!(
+            r#"{{"type":"stage_completed","timestamp":"2026-01-01T00:00:{at:02}Z","payload":{{"analysisId":"s1","stage":"project_review","progress":{progress}}}}}"#
+        ));
+    }
+    assert_eq!(world.notices(NoticeKind::OutOfRange), 1);
+}

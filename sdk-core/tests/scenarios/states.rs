@@ -226,3 +226,26 @@ fn connecting_by_hand_needs_no_topic() {
         assert!(world.is_ready(), "{service}: it is wanted, so it is kept");
     }
 }
+
+#[test]
+fn a_url_may_be_as_the_services_write_it() {
+    for (service, written, dialed) in [
+        (
+            Service::TherapyBridge,
+            "wss://host/api/sessions/ws/{session_id}?token={jwt_token}",
+            "wss://host/api/sessions/ws/t1",
+        ),
+        (
+            Service::DocProc,
+            "ws://localhost:3000/socket.io/?EIO=4&a=b&transport=websocket",
+            "ws://localhost:3000/socket.io/?a=b&EIO=4&transport=websocket",
+        ),
+    ] {
+        let mut config = dev(service);
+        config.endpoint = Endpoint::Url(written.into());
+        config.token = TokenSource::None;
+        let mut world = World::new(config, HostCaps::NATIVE).obedient();
+        world.subscribe("t1");
+        assert_eq!(world.opened.last().map(|opened| opened.2.url.as_str()), Some(dialed));
+    }
+}

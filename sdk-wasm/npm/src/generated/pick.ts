@@ -201,7 +201,8 @@ export function docproc(p: Picked, kind: number, v: Fields): void {
     }
     case 7: { // error
       p.topic = text(v.sessionId, 'sessionId');
-      p.text = needText(v.error, 'error');
+      p.text = text(v.message, 'message');
+      p.text = text(v.error, 'error') ?? p.text;
       p.code = text(v.code, 'code');
       p.at = instant(text(v.timestamp, 'timestamp'));
       p.sequence = number(v.sequence, 'sequence');

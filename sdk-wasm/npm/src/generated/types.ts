@@ -374,7 +374,9 @@ export interface DocProcError {
   /** `TOKEN_EXPIRED`, where tokens are required; other codes may come. */
   code?: string | null;
   /** What went wrong, for people. */
-  error: string;
+  error?: string | null;
+  /** What went wrong, for people, where a server has it under Saga's name. */
+  message?: string | null;
   /** The place in the order of events, if a server counts them. */
   sequence?: number | null;
   /** The session, if the error is about one. */
