@@ -46,9 +46,9 @@ export function settings(options: ClientOptions<Service>): Settings {
   for (const name of texts) check(o[name] === undefined || typeof o[name] === 'string', name, 'give a text');
   for (const name of functions) check(o[name] === undefined || typeof o[name] === 'function', name, 'give a function');
   check(options.WebSocket === undefined || isClass(options.WebSocket), 'WebSocket', 'give a class: something that `new` makes sockets of');
-  for (const name of switches) {
-    const right = o[name] === undefined || typeof o[name] === 'boolean' || (name === 'debug' && typeof o[name] === 'function');
-    check(right, name, name === 'debug' ? 'give true, false or a function' : 'give true or false');
+  for (const name of [...flags, ...switches] as const) {
+    const called = name === 'debug' && typeof o[name] === 'function';
+    check(called || o[name] === undefined || typeof o[name] === 'boolean', name, 'give true or false');
   }
   for (const [name, most] of Object.entries(sizes)) {
     const value = o[name] ?? 1;
@@ -74,7 +74,6 @@ export function settings(options: ClientOptions<Service>): Settings {
   ];
   for (const name of flags) {
     const value = o[name];
-    check(value === undefined || typeof value === 'boolean', name, 'give true or false');
     numbers.push(value === undefined ? NaN : Number(value));
   }
   for (const name of [...counts, 'seed'] as const) {

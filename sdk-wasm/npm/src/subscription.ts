@@ -9,7 +9,7 @@ import {
 
 /**
  * A subscription to one topic. It is asked for as soon as there is a connection, and again after every reconnect, until
- * {@link unsubscribe} is called.
+ * {@link unsubscribe} is called or it has ended. Its last state and picture stay.
  *
  * ```ts
  * for await (const event of client.subscribe('session_1')) console.log(event.type);
@@ -64,6 +64,7 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
 
   /** Waits until the server has confirmed it. Rejects with the reason if it refuses, or if the topic has ended. */
   async live(options?: { signal?: AbortSignal }): Promise<void> {
+    if (this.#done && ends(this.#state)) throw new SteadfastError({ kind: 'Rejected', message: 'the topic has ended', sent: 'yes' });
     if (!this.#over) await this.#driver.command(26, [this.topic], NaN, options?.signal);
     // Others may still follow the topic, or the answer was on its way.
     if (this.#over) throw closed('subscription');
@@ -82,8 +83,7 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
     this.#last = this.snapshot;
     this.#over = true;
     this.#listeners.clear();
-    this.#driver.unfollow(this.topic, this.#target);
-    this.#driver.fire(24, NaN, [this.topic]);
+    if (!this.#done) this.#release();
     this.#driver.wake();
   }
 
@@ -126,9 +126,13 @@ export class Subscription<S extends Service = Service> implements AsyncIterable<
     if (this.#over || (this.#state.status !== 'ended' && this.#state.status !== 'refused')) return;
     this.#last = this.snapshot;
     this.#done = true;
-    // What has ended keeps no Node process alive.
+    // What has ended is kept here alone, and keeps no Node process alive.
+    this.#release();
+  }
+
+  #release(): void {
     this.#driver.unfollow(this.topic, this.#target);
-    this.#driver.rearm();
+    this.#driver.fire(24, NaN, [this.topic]);
   }
 }
 

@@ -138,3 +138,31 @@ it('errors call options and functions as they are called here', async () => {
   await assert.rejects(client.authenticate({ delivery: 'fail-fast' }), wrong('Invalid', /setToken\(\)/));
   await assert.rejects(client.resumeInterview(''), wrong('Invalid', /sessionId/));
 });
+
+it('a topic that has ended is let go without unsubscribe(), and its last picture stays', async () => {
+  const asked = [];
+  const server = await serve((socket, sessionId) => {
+    asked.push(sessionId);
+    socket.send(JSON.stringify({ type: 'session_status', sessionId, status: 'complete', progress: 100 }));
+  });
+  const client = open({ url: server.url });
+  const ended = [];
+  for (let at = 0; at < 5; at++) {
+    const subscription = client.subscribe(`session-${at}`);
+    for await (const event of subscription) void event;
+    ended.push(subscription);
+  }
+  assert.doesNotMatch(client.diagnose().text, /session-/);
+  for (const subscription of ended) {
+    assert.deepEqual([subscription.state.status, subscription.snapshot.phase], ['ended', 'done']);
+    await assert.rejects(subscription.live(), wrong('Rejected', /the topic has ended/));
+  }
+  // Whoever follows it anew does not lose it by what is done to the one that has ended.
+  const events = [];
+  const again = client.subscribe('session-0', { keep: true });
+  again.on('*', (event) => events.push(event.type));
+  ended[0].unsubscribe();
+  await until(again, (event) => event.type === 'session_status');
+  assert.equal(asked.filter((topic) => topic === 'session-0').length, 2);
+  assert.equal(again.snapshot.phase, 'done');
+});
