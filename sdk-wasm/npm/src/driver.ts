@@ -100,7 +100,7 @@ export class Driver {
   readonly #sockets: Sockets;
   readonly #fetch: typeof fetch | undefined;
   readonly #calls = new Map<number, AbortController>();
-  readonly #bodies = new Map<number, unknown>();
+  readonly #bodies = new Map<number, Answer>();
   readonly #pending = new Map<number, Pending>();
   readonly #topics = new Map<string, Topic>();
   #lastName = '';
@@ -116,8 +116,8 @@ export class Driver {
   #seq = 0;
   #current: { frame: number; event: AnyEvent } | undefined;
   #running = false;
+  #ending = false;
   #dispatching = false;
-  #heldOpen = false;
   #last: Record<number, unknown> = {};
 
   constructor(core: Core, options: ClientOptions) {
@@ -331,12 +331,15 @@ export class Driver {
   #run(): void {
     if (this.#running) return;
     this.#running = true;
+    const ending = this.#ending;
     try {
       for (let outputs; (outputs = this.ended ? undefined : this.#core.drain(this.#client)); ) {
         for (const output of outputs) this.#carry(output);
       }
     } finally {
       this.#running = false;
+      // Somebody who was called on the way has closed the client.
+      if (this.#ending && !ending) this.#end();
     }
     this.#arm();
     this.#flush();
@@ -385,7 +388,7 @@ export class Driver {
     const current = this.#current;
     pending.resolve({
       event: current && current.frame === reply.frame ? current.event : undefined,
-      body: reply.http === undefined ? undefined : this.#bodies.get(reply.http),
+      body: this.#bodies.get(reply.http ?? NaN)?.body,
       elapsedMs: reply.elapsed ?? 0,
     });
   }
@@ -404,11 +407,12 @@ export class Driver {
       }
       case 'snapshot': {
         const snapshot = this.snapshot(event.topic ?? '');
-        return snapshot && this.#push({ seq: 0, ...event, snapshot });
+        // Its data was weighed when it came.
+        return snapshot && this.#push({ seq: 0, ...event, snapshot }, 1024 + 256 * snapshot.items.length);
       }
       case 'fetched': {
-        const data = this.#bodies.get(event.http ?? -1);
-        return data === undefined ? undefined : this.#push({ seq: 0, type: 'fetched', topic: event.topic, data });
+        const { body: data, size = 0 } = this.#bodies.get(event.http ?? NaN) ?? {};
+        return data === undefined ? undefined : this.#push({ seq: 0, type: 'fetched', topic: event.topic, data }, 128 + 2 * size);
       }
     }
     const { why } = (event.state ?? {}) as { why?: { help: string } };
@@ -426,7 +430,7 @@ export class Driver {
       this.#calls.delete(id);
       if (call.signal.aborted) return;
       if (answer.status === 0) return this.input(10, id, 1, NaN, [answer.error]);
-      this.#bodies.set(id, answer.body);
+      this.#bodies.set(id, answer);
       this.input(9, id, answer.status, answer.retryAfter, [answer.error], answer.readable ? 1 : NaN);
       this.#bodies.delete(id);
     });
@@ -448,7 +452,7 @@ export class Driver {
   #arm(): void {
     if (this.ended) return;
     const held = this.#pending.size > 0 || this.#topics.size > 0 || this.waiting.size > 0;
-    if (held !== this.#heldOpen || held) this.#sockets.hold((this.#heldOpen = held));
+    this.#sockets.hold(held);
     const due = this.#core.deadline(this.#client);
     if (due !== this.#due || (this.#timer === undefined && due === due)) {
       clearTimeout(this.#timer);
@@ -468,7 +472,7 @@ export class Driver {
 
   // --- events -------------------------------------------------------------------------------------------------------
 
-  /** Of an event that is no message the size is what it would be as a text: there are few of them. */
+  /** Of an event that is the machine's alone the size is what it would be as a text: there are few of them. */
   #push(event: AnyEvent, size = 128 + 2 * JSON.stringify(event).length): void {
     event.seq = ++this.#seq;
     this.ring.push(event, size);
@@ -537,9 +541,14 @@ export class Driver {
     }
   }
 
-  /** Ends everything. */
+  /** Ends everything, as soon as the machine rests. */
   end(): void {
-    if (this.ended) return;
+    if (this.#ending) return;
+    this.#ending = true;
+    if (!this.#running) this.#end();
+  }
+
+  #end(): void {
     for (const name of this.#topics.keys()) this.snapshot(name);
     this.fire(27);
     for (const what of [3, 5]) this.#last[what] = this.#core.look(this.#client, what);

@@ -18,11 +18,13 @@ export interface Answer {
   error: string | undefined;
   /** The body. */
   body: unknown;
+  /** How long it was as a text. */
+  size: number;
 }
 
 /** Sends a request and reads the whole answer. Never rejects. */
 export async function request(call: typeof fetch, ask: Request, signal: AbortSignal): Promise<Answer> {
-  const answer: Answer = { status: 0, retryAfter: NaN, readable: false, error: undefined, body: undefined };
+  const answer: Answer = { status: 0, retryAfter: NaN, readable: false, error: undefined, body: undefined, size: 0 };
   try {
     const init: RequestInit = { method: ask.method, headers: ask.headers, redirect: 'manual', cache: 'no-store', signal };
     if (ask.body !== undefined) init.body = ask.body;
@@ -31,6 +33,7 @@ export async function request(call: typeof fetch, ask: Request, signal: AbortSig
     // A redirect is an answer; a browser hides which one it was.
     answer.status = response.type === 'opaqueredirect' ? 302 : response.status;
     answer.retryAfter = retryAfter(response.headers.get('retry-after'));
+    answer.size = text.length;
     judge(answer, text, ask.expect);
   } catch (error) {
     answer.status = 0;

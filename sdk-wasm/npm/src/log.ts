@@ -8,7 +8,7 @@ export class Log {
   readonly on: boolean;
   readonly #logger: Logger;
   readonly #frames: boolean;
-  readonly #secrets = new Map<string, RegExp>();
+  readonly #secrets = new Set<string>();
 
   constructor({ debug, debugFrames }: ClientOptions) {
     this.#frames = debugFrames ?? false;
@@ -18,18 +18,19 @@ export class Log {
 
   /** This text must not be shown from now on. */
   secret(token: string): void {
-    if (token === '' || this.#secrets.has(token)) return;
-    this.#secrets.set(token, spelled(token));
-    const [oldest = ''] = this.#secrets.keys();
+    const secret = plain(token);
+    // A shorter one is part of half the words there are.
+    if (secret.length < 4) return;
+    this.#secrets.add(secret);
+    const [oldest = ''] = this.#secrets;
     if (this.#secrets.size > 4) this.#secrets.delete(oldest);
   }
 
   /** One line. */
   debug(text: string): void {
     if (!this.on) return;
-    for (const secret of this.#secrets.values()) text = text.replace(secret, '(token)');
     try {
-      this.#logger('debug', text);
+      this.#logger('debug', this.#blot(text));
     } catch {
       // A log that fails is no reason to fail.
     }
@@ -38,22 +39,33 @@ export class Log {
   /** A frame that arrived. */
   frame(socket: number, name: string, topic: string | undefined, bytes: number, text: string): void {
     const what = `frame ${name || '(handshake or heartbeat)'}${topic === undefined ? '' : ` of ${topic}`}, ${bytes} bytes, socket ${socket}`;
-    this.debug(this.#frames ? `${what}: ${excerpt(text, 4096)}` : what);
+    // A token is found only as a whole: before the text is cut.
+    this.debug(this.#frames ? `${what}: ${excerpt(this.#blot(text), 4096)}` : what);
   }
 
   /** Something the machine tells. */
   event(event: { type: string; [key: string]: unknown }): void {
     this.debug(JSON.stringify(event));
   }
+
+  /** The text without tokens; one that holds a token is shown without escapes. */
+  #blot(text: string): string {
+    const all = plain(text);
+    let shown = all;
+    for (const secret of this.#secrets) shown = shown.replaceAll(secret, '(token)');
+    return shown === all ? text : shown;
+  }
 }
 
-/** Finds a text also where it is escaped for a URL, once or several times over, or for JSON. */
-function spelled(secret: string): RegExp {
-  const each = [...secret].map((c) => {
-    const hex = c.charCodeAt(0).toString(16).padStart(2, '0');
-    return `\\\\*(?:%(?:25)*${hex}|u00${hex}|${c.replace(/\W/, '\\$&')})`;
+/**
+ * What a text says where it is escaped for a URL, once or several times over, or for JSON. A token's own escapes are
+ * read in the same way, so that it is found however it is spelled.
+ */
+function plain(text: string): string {
+  return text.replace(/\\+(?:u00([\da-f]{2}))?|%(?:25)*([\da-f]{2})/gi, (_, json: string | undefined, url: string | undefined) => {
+    const code = json ?? url;
+    return code ? String.fromCharCode(parseInt(code, 16)) : '';
   });
-  return new RegExp(each.join(''), 'gi');
 }
 
 function stored(): boolean {

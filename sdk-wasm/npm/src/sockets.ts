@@ -59,6 +59,7 @@ export class Sockets {
   readonly #events: SocketEvents;
   readonly #class: WebSocketClass;
   readonly #open = new Map<number, WebSocketLike>();
+  #held = true;
 
   constructor(events: SocketEvents, socket: WebSocketClass) {
     this.#events = events;
@@ -83,7 +84,10 @@ export class Sockets {
     });
     let trouble = '';
     socket.binaryType = 'arraybuffer';
-    socket.onopen = () => events.opened(id);
+    socket.onopen = () => {
+      this.#ref(socket);
+      events.opened(id);
+    };
     // The reason of a failure follows with `close`; a browser says nothing here, `ws` does.
     socket.onerror = (event: { message?: string }) => {
       trouble = event?.message ?? '';
@@ -131,11 +135,13 @@ export class Sockets {
 
   /** Lets a Node process end while these sockets are open, or not. Only `ws` can. */
   hold(held: boolean): void {
-    for (const socket of this.#open.values()) {
-      const raw = (socket as { _socket?: { ref?(): void; unref?(): void } })._socket;
-      if (held) raw?.ref?.();
-      else raw?.unref?.();
-    }
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const socket of this.#open.values()) this.#ref(socket);
+  }
+
+  #ref(socket: WebSocketLike): void {
+    (socket as { _socket?: { ref?(): void; unref?(): void } })._socket?.[this.#held ? 'ref' : 'unref']?.();
   }
 
   #forget(id: number, socket: WebSocketLike): void {
