@@ -196,6 +196,7 @@ impl Machine {
         let Some(conn) = link.conn(socket) else { return };
         // Another token may have come for all while this connection was on its way.
         conn.auth_due = conn.token_set != self.tokens.set && conn.token != self.tokens.current;
+        conn.said_shutdown = false;
         conn.rotate_at = rotates.then_some(rotate_at);
         conn.ping_due = ping_due;
         if core::mem::replace(&mut link.ever_ready, true) && link.down_since.is_some() {

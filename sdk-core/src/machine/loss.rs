@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::Machine;
 use super::link::{Conn, Stage};
 use super::topics::Wire;
-use super::verdict::{Circumstances, Meaning, Ruling, rule};
+use super::verdict::{Circumstances, Meaning, Ruling, restart, rule};
 use crate::config::ms;
 use crate::event::{Why, WhyKind};
 use crate::io::{CloseReason, DisconnectReason, Output, SocketId};
@@ -79,7 +79,7 @@ impl Machine {
     }
 
     /// A connection is gone, or given up by us: what it waited for gets its outcome, and its link its verdict.
-    pub(super) fn lose(&mut self, id: u32, socket: SocketId, ruling: Ruling, close: Option<CloseReason>) {
+    pub(super) fn lose(&mut self, id: u32, socket: SocketId, mut ruling: Ruling, close: Option<CloseReason>) {
         let now = self.now.mono;
         self.dirty = true;
         // Its newest word counts, and silence takes nothing back.
@@ -96,6 +96,10 @@ impl Machine {
             return self.replacement_failed(id, conn, &ruling, close);
         }
         let Some(conn) = link.live.take_if(|conn| conn.socket == socket) else { return };
+        // A server that has announced its shutdown may go without another word.
+        if conn.said_shutdown && matches!(ruling.kind, WhyKind::Silence | WhyKind::Timeout) {
+            ruling = restart();
+        }
         if let Some(opened) = conn.opened {
             let short = now - opened < ms(self.config.reconnect.stable_after);
             link.backoff.short_lives = if short { link.backoff.short_lives.saturating_add(1) } else { 0 };
@@ -112,9 +116,18 @@ impl Machine {
         let oversized = ruling.meaning == Meaning::Oversized;
         let too_large = ruling.kind == WhyKind::TooLarge && !oversized;
         link.too_large = if too_large { link.too_large + 1 } else { 0 };
-        // A replacement on its way goes on as the connection itself, but not to fetch the token that was refused.
-        link.live = link.next.take().filter(|next| next.has_socket() || ruling.meaning != Meaning::Auth);
+        // A replacement on its way goes on as the connection itself, but not to fetch the token that was refused, and
+        // not to take back the place of which it had nothing yet.
+        let stays = matches!(ruling.meaning, Meaning::Auth | Meaning::Displaced);
+        link.live = link.next.take().filter(|next| next.has_socket() || !stays);
         let promoted = link.live.is_some();
+        if let Some(next) = &mut link.live {
+            link.backoff.tries = link.backoff.tries.saturating_add(1);
+            next.said_shutdown = conn.said_shutdown;
+            if ruling.meaning == Meaning::Kicked {
+                link.kicked_at = Some(now);
+            }
+        }
         let too_large_twice = link.too_large >= 2;
         self.discard(conn, close, oversized);
         if too_large_twice && self.refuse_too_large(id, &ruling) {

@@ -435,13 +435,14 @@ impl Machine {
 
     /// Where each topic has its own connection: every one was refused for its token.
     fn all_refused(&self) -> Option<ConnectionState> {
-        if !self.profile.per_topic || self.topics.is_empty() {
+        if !self.profile.per_topic {
             return None;
         }
         let mut last = None;
         for topic in self.topics.values() {
             match &topic.wire {
                 topics::Wire::Refused(why) if why.kind == WhyKind::Auth => last = Some(why),
+                topics::Wire::Ended => {}
                 _ => return None,
             }
         }

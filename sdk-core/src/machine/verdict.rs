@@ -134,7 +134,7 @@ pub(super) fn rule(service: Service, reason: &DisconnectReason, at: Circumstance
     }
 }
 
-fn restart() -> Ruling {
+pub(super) fn restart() -> Ruling {
     Ruling::new(Meaning::Restart, WhyKind::Restart, "The server restarts", WAIT)
 }
 

@@ -240,7 +240,8 @@ fn a_session_that_has_ended_leaves_no_token_behind_for_the_next() {
     world.subscribe("s1").at(49_500);
     world.frame(r#"{"session_id":"s1","status":"processed","progress":100}"#);
     world.at(600_000).subscribe("s2");
-    assert_eq!(world.asked.last(), Some(&(600_000, false)), "asked before the attempt");
+    assert_eq!(world.asked.last(), Some(&(600_000, false)));
+    assert_eq!(world.opened.len(), 2, "asked before the attempt, not after it");
 }
 
 #[test]
@@ -253,6 +254,15 @@ fn auth_failed_is_the_clients_only_when_every_session_was_refused() {
     assert!(world.is_ready());
     world.close(4401, "").at(2_000);
     assert_eq!((world.refusal("good"), world.why()), (WhyKind::Auth, WhyKind::Auth));
+}
+
+#[test]
+fn a_session_that_has_ended_does_not_hide_that_the_token_was_refused() {
+    let mut world = pool(1);
+    world.frame(r#"{"session_id":"s00","status":"processed","progress":100}"#);
+    world.advance(2_000).server = Server::Closes(4401, "");
+    world.subscribe("bad").advance(60_000);
+    assert_eq!((world.refusal("bad"), world.why()), (WhyKind::Auth, WhyKind::Auth));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Make before break: a planned replacement takes over without a gap. [rules §2.6.9, devcontext §1.6]
 
-use steadfast::{DisconnectReason, HostCaps, Request, Service, SessionType, TokenError, Verdict};
+use steadfast::{
+    ConnectionState, DisconnectReason, HostCaps, Request, Service, SessionType, SocketId, TokenError,
+    Verdict, WhyKind,
+};
 
 use crate::support::{Provider, Server, World, dev};
 
@@ -192,4 +195,47 @@ fn a_planned_replacement_heeds_a_retry_after() {
     assert_eq!(world.dials(), [0, 1_080_000]);
     world.at(1_280_000);
     assert_eq!(world.dials().len(), 3);
+}
+
+#[test]
+fn displaced_before_its_replacement_has_dialed_it_stops() {
+    let mut config = dev(Service::DevContext);
+    config.timings.rotate_after = std::time::Duration::from_secs(55);
+    let mut world = World::new(config, HostCaps::NATIVE).obedient().provider(Provider::Manual);
+    world.subscribe("a1").token("tok-a", None);
+    while world.asked.len() == 1 {
+        world.advance(100);
+    }
+    world.close(4409, "").token("tok-b", None).advance(60_000);
+    assert_eq!((world.state().name(), world.opened.len()), ("displaced", 1));
+}
+
+/// A Saga client whose replacement is being dialed: the connection in use, and the new one.
+fn while_replaced() -> (World, SocketId, SocketId) {
+    let mut world = World::dev(Service::Saga).obedient().provider(Provider::Fresh(60_000));
+    world.subscribe("p1").at(49_000);
+    world.server = Server::Manual;
+    world.at(50_000);
+    let [old, new] = *world.sockets() else { panic!("{:?}", world.sockets()) };
+    (world, old, new)
+}
+
+#[test]
+fn a_replacement_that_goes_on_as_the_connection_is_an_attempt() {
+    let (mut world, old, new) = while_replaced();
+    world.ended_on(old, DisconnectReason::Closed { code: 1006, reason: String::new() });
+    world.server = Server::Obedient;
+    world.opened_on(new).frame(r#"0{"sid":"e","pingInterval":25000,"pingTimeout":60000}"#);
+    assert!(matches!(world.state(), ConnectionState::Ready { attempts: 1, .. }), "{:?}", world.state());
+}
+
+#[test]
+fn a_client_that_is_sent_away_twice_stops_although_a_replacement_went_on_between() {
+    let (mut world, old, new) = while_replaced();
+    world.frame_on(old, "41");
+    world.server = Server::Obedient;
+    world.opened_on(new).frame(r#"0{"sid":"e","pingInterval":25000,"pingTimeout":60000}"#);
+    assert!(world.is_live("p1"));
+    world.at(52_000).frame("41");
+    assert_eq!((world.state().name(), world.why()), ("failed", WhyKind::Kicked));
 }

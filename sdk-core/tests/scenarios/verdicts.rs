@@ -83,6 +83,36 @@ fn an_announced_shutdown_explains_the_end_that_follows() {
 }
 
 #[test]
+fn an_announced_shutdown_spreads_the_first_retry_however_it_ends() {
+    type End = fn(&mut World);
+    let silence: End = |_| {};
+    let in_a_refresh: End = |world| {
+        let [old, new] = *world.sockets() else { panic!("{:?}", world.sockets()) };
+        let closed = |code| DisconnectReason::Closed { code, reason: String::new() };
+        world.ended_on(old, closed(1001)).ended_on(new, closed(1006));
+    };
+    for end in [silence, in_a_refresh] {
+        let mut widest = 0;
+        for seed in 0..20 {
+            let mut config = dev(Service::Saga);
+            (config.reconnect.jitter, config.seed) = (true, seed);
+            let mut world =
+                World::new(config, HostCaps::NATIVE).obedient().provider(Provider::Fresh(100_000));
+            world.subscribe("p1").at(89_000).server = Server::Manual;
+            world.frame(r#"42["server_shutdown",{"message":"bye"}]"#);
+            world.at(90_000);
+            end(&mut world);
+            while !matches!(world.state(), ConnectionState::Waiting { .. }) {
+                assert!(world.advance(100).now() < 300_000);
+            }
+            assert_eq!(world.why(), WhyKind::Restart);
+            widest = widest.max(world.waits_until() - world.now());
+        }
+        assert!((5_000..=10_000).contains(&widest), "{widest}");
+    }
+}
+
+#[test]
 fn not_allowed_is_fatal_without_a_refresh() {
     for service in SHARED {
         let mut world = live(service);
