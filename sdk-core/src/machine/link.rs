@@ -249,7 +249,8 @@ pub(super) struct Link {
     pub server_errors: u32,
     /// Sockets in a row that a browser refused to open without a reason.
     pub opaque: u32,
-    pub too_large: u32,
+    /// The topic of which the last connection ended over a message that was too large.
+    pub too_large: Option<String>,
     pub kicked_at: Option<u64>,
     /// When a wake-up last found it Ready. If it then proves to be dead, it does not wait either.
     pub woken: Option<u64>,

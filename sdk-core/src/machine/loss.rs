@@ -1,6 +1,7 @@
 //! The end of a connection: what it leaves behind, and what is asked about it.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 
 use super::Machine;
 use super::link::{Conn, Stage};
@@ -95,13 +96,20 @@ impl Machine {
             let Some(conn) = link.next.take() else { return };
             return self.replacement_failed(id, conn, &ruling, close);
         }
+        let is_large = ruling.kind == WhyKind::TooLarge && ruling.meaning != Meaning::Oversized;
+        let whose = is_large.then(|| self.too_large_for(id)).flatten();
+        let Some(link) = self.links.get_mut(&id) else { return };
         let Some(conn) = link.live.take_if(|conn| conn.socket == socket) else { return };
         // A server that has announced its shutdown may go without another word.
         if conn.said_shutdown && matches!(ruling.kind, WhyKind::Silence | WhyKind::Timeout) {
             ruling = restart();
         }
+        let mut in_a_row = true;
         if let Some(opened) = conn.opened {
             let short = now - opened < ms(self.config.reconnect.stable_after);
+            // A connection that has lasted and told more than where the topic stands breaks the row.
+            let topic = whose.as_ref().and_then(|topic| self.topics.get(topic));
+            in_a_row = short || topic.is_none_or(|topic| topic.news < 2);
             link.backoff.short_lives = if short { link.backoff.short_lives.saturating_add(1) } else { 0 };
         }
         if conn.is_ready() {
@@ -114,8 +122,7 @@ impl Machine {
         let token = conn.token.clone();
         let got_data = conn.got_data;
         let oversized = ruling.meaning == Meaning::Oversized;
-        let too_large = ruling.kind == WhyKind::TooLarge && !oversized;
-        link.too_large = if too_large { link.too_large + 1 } else { 0 };
+        let before = core::mem::replace(&mut link.too_large, whose.clone());
         // A replacement on its way goes on as the connection itself, but not to fetch the token that was refused, and
         // not to take back the place of which it had nothing yet.
         let stays = matches!(ruling.meaning, Meaning::Auth | Meaning::Displaced);
@@ -128,9 +135,10 @@ impl Machine {
                 link.kicked_at = Some(now);
             }
         }
-        let too_large_twice = link.too_large >= 2;
         self.discard(conn, close, oversized);
-        if too_large_twice && self.refuse_too_large(id, &ruling) {
+        if let Some(topic) = whose.filter(|topic| before.as_ref() == Some(topic) && in_a_row)
+            && self.refuse_too_large(&topic, &ruling)
+        {
             return;
         }
         if !promoted || matches!(ruling.meaning, Meaning::Fatal | Meaning::Refused) {
@@ -197,26 +205,23 @@ impl Machine {
         }
     }
 
-    /// Two messages in a row were too large: if it is clear whose they are, that topic is refused.
-    pub(super) fn refuse_too_large(&mut self, id: u32, ruling: &Ruling) -> bool {
-        let own = self.links.get(&id).and_then(|link| link.topic.clone());
-        let only = {
-            let mut desired = self.topics.iter().filter(|(_, topic)| topic.desired());
-            match (desired.next(), desired.next()) {
-                (Some((name, _)), None) => Some(name.clone()),
-                _ => None,
-            }
-        };
-        let Some(topic) = own.or(only) else { return false };
+    /// Whose messages are too large, if that is clear.
+    fn too_large_for(&self, id: u32) -> Option<String> {
+        if let Some(own) = self.links.get(&id).and_then(|link| link.topic.as_ref()) {
+            return Some(own.clone());
+        }
+        let mut desired = self.topics.iter().filter(|(_, topic)| topic.desired());
+        desired.next().filter(|_| desired.next().is_none()).map(|(name, _)| name.clone())
+    }
+
+    /// Two messages in a row of this topic were too large.
+    fn refuse_too_large(&mut self, topic: &str, ruling: &Ruling) -> bool {
         let why = Why {
             text: "Its messages are larger than this client accepts".into(),
             help: "Raise max_incoming",
             ..self.why(ruling)
         };
-        self.refuse(&topic, why);
-        if let Some(link) = self.links.get_mut(&id) {
-            link.too_large = 0;
-        }
+        self.refuse(topic, why);
         self.profile.per_topic
     }
 }

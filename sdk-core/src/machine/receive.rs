@@ -289,6 +289,7 @@ impl Machine {
             return flags;
         }
         topic.missed = false;
+        topic.news = topic.news.saturating_add(1);
         let mut ends = update.end;
         if service == crate::config::Service::DevContext
             && !update.interview

@@ -50,6 +50,8 @@ pub(super) struct Topic {
     pub snapshot: Snapshot,
     /// What has been seen of it on this connection.
     pub seen: Vec<Seen>,
+    /// How many frames have told of it on this connection, save for those that say the same again.
+    pub news: u8,
     /// What has had a phase on this connection, by fingerprint; ranks hold only among those.
     pub ranked: Vec<u32>,
     /// Whether a lower phase may follow now.

@@ -244,6 +244,7 @@ impl Machine {
         topic.wire = Wire::Active(socket);
         topic.prior = None;
         topic.seen.clear();
+        topic.news = 0;
         topic.ranked.clear();
         topic.ever_live = true;
         if topic.snapshot.stale_since.take().is_some() {

@@ -305,6 +305,28 @@ fn a_bare_disconnect_is_tried_once_more_and_then_means_kicked() {
 }
 
 #[test]
+fn messages_too_large_for_us_count_only_in_a_row_and_for_one_topic() {
+    let mut world = live(Service::Charisma);
+    world.server = Server::Obedient;
+    world.ended(DisconnectReason::TooLarge).advance(5_000);
+    for _ in 0..2 {
+        world.frame(r#"{"type":"session_status","sessionId":"s1","status":"analysis_in_progress"}"#);
+        world.advance(60_000);
+    }
+    world.ended(DisconnectReason::TooLarge).advance(5_000);
+    assert!(world.is_live("s1"), "good ones came between them");
+    world.advance(60_000).ended(DisconnectReason::TooLarge);
+    assert_eq!(world.refusal("s1"), WhyKind::TooLarge);
+
+    let mut world = live(Service::Charisma);
+    world.server = Server::Obedient;
+    world.subscribe("s2").ended(DisconnectReason::TooLarge).advance(5_000);
+    world.frame(r#"{"type":"session_status","sessionId":"s1","status":"complete"}"#);
+    world.advance(20_000).ended(DisconnectReason::TooLarge).advance(5_000);
+    assert!(world.is_live("s2"), "the first may have been the other's");
+}
+
+#[test]
 fn a_message_too_large_for_the_server_fails_the_command_and_is_never_sent_again() {
     let mut world = live(Service::DevContext);
     let request = steadfast::Request::StartInterview {
