@@ -154,7 +154,7 @@ export class BaseClient<S extends Service> implements AsyncIterable<ServiceEvent
     if (wrong >= 0) throw invalid(`argument ${wrong + 1}: give a text`);
     const delivery = options?.delivery ?? 30_000;
     const fast = delivery === 'fail-fast';
-    if (!fast && !(typeof delivery === 'number' && delivery >= 0)) throw invalid("delivery: give 'fail-fast', or a number of ms that is not negative");
+    if (!fast && !(typeof delivery === 'number' && delivery >= 0)) throw invalid("delivery: give 'fail-fast' or a number that is not negative");
     return this.#driver.command(code, texts, fast ? NaN : delivery, options?.signal);
   }
 }

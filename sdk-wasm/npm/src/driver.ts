@@ -8,7 +8,7 @@ import { type Answer, request } from './http.js';
 import { Log } from './log.js';
 import { optionName, ours, settings } from './options.js';
 import { Ring } from './ring.js';
-import { Sockets, tellsStatus, webSocketClass } from './sockets.js';
+import { type Emitter, Sockets, webSocketClass } from './sockets.js';
 import { watch } from './surroundings.js';
 import { askToken, expiry } from './token.js';
 import { type ClientOptions, ConfigError, type ConnectionState, type Service, type Snapshot, SteadfastError } from './types.js';
@@ -127,7 +127,9 @@ export class Driver {
     this.#fetch = options.fetch ?? (globalThis as { fetch?: typeof fetch }).fetch?.bind(globalThis);
     const socket = webSocketClass(options.WebSocket);
     core.clock(mono());
-    const created = core.create((this.#fetch ? 8 : 0) | (tellsStatus(socket) ? 4 : 0), numbers, texts);
+    // `ws` tells the HTTP status of a refused upgrade.
+    const status = (socket.prototype as Partial<Emitter> | undefined)?.on ? 4 : 0;
+    const created = core.create((this.#fetch ? 8 : 0) | status, numbers, texts);
     if (typeof created !== 'number') throw new ConfigError(optionName(created.field), ours(created.message));
     this.#core = core;
     this.#client = created;

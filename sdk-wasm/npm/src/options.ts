@@ -21,8 +21,8 @@ const pairs = ['query', 'headers', 'connectFields'] as const;
 const texts = ['url', 'restUrl'] as const;
 const functions = ['WebSocket', 'fetch', 'onListenerError'] as const;
 const switches = ['autoConnect', 'debug', 'debugFrames'] as const;
-/** The most of them that a page could want. */
-const sizes = { ringEvents: 1e6, ringBytes: 2 ** 32 } as const;
+/** More of them no page can keep. */
+const sizes = [['ringEvents', 1e6], ['ringBytes', 1e9]] as const;
 const others = ['service', 'environment', 'token', 'auth', 'seed', 'ringEvents', 'ringBytes'];
 const known = new Set<string>([...flags, ...counts, ...pairs, ...texts, ...functions, ...switches, ...others]);
 
@@ -45,14 +45,14 @@ export function settings(options: ClientOptions<Service>): Settings {
   check(service >= 0, 'service', `give one of ${services.join(', ')}`);
   for (const name of texts) check(o[name] === undefined || typeof o[name] === 'string', name, 'give a text');
   for (const name of functions) check(o[name] === undefined || typeof o[name] === 'function', name, 'give a function');
-  check(options.WebSocket === undefined || isClass(options.WebSocket), 'WebSocket', 'give a class: something that `new` makes sockets of');
+  check(options.WebSocket === undefined || isClass(options.WebSocket), 'WebSocket', 'give a class');
   for (const name of [...flags, ...switches] as const) {
     const called = name === 'debug' && typeof o[name] === 'function';
     check(called || o[name] === undefined || typeof o[name] === 'boolean', name, 'give true or false');
   }
-  for (const [name, most] of Object.entries(sizes)) {
-    const value = o[name] ?? 1;
-    check(Number.isInteger(value) && (value as number) > 0 && (value as number) <= most, name, `give a whole number from 1 to ${most}`);
+  for (const [name, most] of sizes) {
+    const value = options[name] ?? 1;
+    check(Number.isInteger(value) && value > 0 && value <= most, name, `give a whole number from 1 to ${most}`);
   }
   const { environment, token, auth = 'auto' } = options;
   check(options.url !== undefined || environment !== undefined, 'url', 'give the base URL of the service, or `environment`');
@@ -91,8 +91,9 @@ export function settings(options: ClientOptions<Service>): Settings {
 
 function joined(name: string, value: unknown): Text {
   if (value === undefined) return undefined;
-  const listed = typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
-  check(typeof value === 'object' && value !== null && (listed || plain(value)), name, 'give an object of texts, or pairs of them');
+  const listed = typeof value === 'object' && value !== null && Symbol.iterator in value;
+  // Of a class of its own it may hold what is no entry.
+  check(listed || {}.toString.call(value) === '[object Object]', name, 'give an object of texts, or pairs of them');
   let out = '';
   for (const pair of listed ? (value as Iterable<unknown>) : Object.entries(value as object)) {
     const [key, text] = Array.isArray(pair) ? pair : [];
@@ -100,12 +101,6 @@ function joined(name: string, value: unknown): Text {
     out += `${key as string}\0${text as string}\0`;
   }
   return out;
-}
-
-/** Whether it is an object of no class, of this page or of another. */
-function plain(value: object): boolean {
-  const above = Object.getPrototypeOf(value) as object | null;
-  return above === null || Object.getPrototypeOf(above) === null;
 }
 
 function isClass(value: WebSocketClass): boolean {

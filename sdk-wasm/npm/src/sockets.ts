@@ -37,12 +37,8 @@ export function webSocketClass(given: WebSocketClass | undefined): WebSocketClas
   return found;
 }
 
-/** Whether it is the class of `ws`, which tells the HTTP status of a refused upgrade. */
-export function tellsStatus(socket: WebSocketClass): boolean {
-  return typeof (socket.prototype as Partial<Emitter> | undefined)?.on === 'function';
-}
-
-interface Emitter {
+/** What the sockets of `ws` are besides. */
+export interface Emitter {
   on(name: 'unexpected-response', then: (request: { destroy(): void }, response: Refusal) => void): void;
 }
 interface Refusal {

@@ -23,7 +23,7 @@ it('a wrong option is an error that names it', () => {
     ringBytes: [1.5, 0, -1, 2 ** 40, Infinity, '5'],
     query: [5, 'a=b', null, ['a', 'b'], ['ab'], [['a']], [['a', 5]], new Map([['a', 5]]), { a: 5 }, new Date(), new URL('http://a/'), () => {}, { a: 'b\0' }],
     headers: [[5], new Map([[5, 'a']])],
-    connectFields: [new (class Fields { a = 'b'; })()],
+    connectFields: [new (class Fields { a = 5; })()],
     autoConnect: ['false', 0, null],
     debug: ['loud', 1, {}],
     debugFrames: ['x', 1],
