@@ -39,7 +39,7 @@ export function faults({ place, connect, token, assert, servers, catalogue, leve
     await subscription.live();
     const { type, data } = updates[service];
     const send = (progress) => server.emit(service, topic, data(topic, progress), named.includes(service) ? type : undefined);
-    const hears = (progress) => until(subscription, (event) => event.type === type && event.progress === progress, 20_000);
+    const hears = (progress) => until(client, (event) => event.topic === topic && event.type === type && event.progress === progress, 20_000);
     return {
       service, server, client, subscription, topic, asked, type, send, hears,
       now: (action) => server.fault({ service, topic, when: 'now' }, action),
@@ -154,6 +154,8 @@ export function faults({ place, connect, token, assert, servers, catalogue, leve
   /** Whatever a fault does to the next message, or to the next upgrade after a drop: what follows is heard in the end. */
   const survives = ({ match = {}, action, times = 1 }) => async (one) => {
     one.client.on('state', ({ state }) => state.status === 'displaced' && one.client.takeOver());
+    // Where a host sees it, a 404 is about the session on TherapyBridge: it is asked for anew.
+    one.client.on('subscription', ({ topic, state }) => state.status === 'refused' && one.client.subscribe(topic));
     if (match.nth) {
       await one.next(action);
     } else {
