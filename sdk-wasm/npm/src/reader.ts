@@ -127,8 +127,8 @@ export class Listeners {
   #call(listener: Listener, event: AnyEvent): void {
     try {
       const result = listener(event as never) as Partial<Promise<unknown>> | null | undefined;
-      // Nearly all give nothing.
-      if (result !== undefined) void result?.then?.(undefined, (error: unknown) => this.#driver.report(error));
+      // Nearly all give nothing, or a number that nobody asked for.
+      if (typeof result === 'object') void result?.then?.(undefined, (error: unknown) => this.#driver.report(error));
     } catch (error) {
       this.#driver.report(error);
     }
