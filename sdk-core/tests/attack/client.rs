@@ -446,3 +446,27 @@ async fn an_ipv6_address_is_a_host() {
     handle.connect();
     soon(handle.ready()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_new_handle_of_a_kept_topic_that_is_over_begins_with_its_picture() {
+    let end = r#"42["completed",{"sessionId":"s1","result":{"a":1},"timestamp":"2026-01-01T01:00:00Z"}]"#;
+    let url = docproc(vec![end.into()]).await;
+    let handle = Handle::new(Options::new(Service::DocProc, Endpoint::Url(url))).unwrap();
+    let mut first = handle.subscribe_and_keep("s1").unwrap();
+    let over = async {
+        while !handle.snapshot("s1").is_some_and(|snapshot| snapshot.terminal) {
+            first.next().await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(5), over).await.unwrap();
+    let mut second = handle.subscribe_and_keep("s1").unwrap();
+    let shown = async {
+        while let Some(event) = second.next().await {
+            if let TopicEvent::Snapshot(shown) = event {
+                return shown.terminal;
+            }
+        }
+        false
+    };
+    assert!(timeout(Duration::from_secs(5), shown).await.expect("a picture"));
+}

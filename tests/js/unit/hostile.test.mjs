@@ -3,25 +3,11 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { connect } from 'steadfast';
-import { afterEach, test } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { startCharisma } from '../support/charisma.mjs';
+import { open, serve } from '../support/charisma.mjs';
 import { startMock, token, until } from '../support/mock.mjs';
 
-const ends = [];
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
-});
-async function serve(subscribed) {
-  const server = await startCharisma(subscribed);
-  ends.push(server.stop);
-  return server;
-}
-function open(options) {
-  const client = connect({ service: 'charisma', token: 'a-token', baseDelay: 20, maxDelay: 50, ...options });
-  ends.push(() => client.close());
-  return client;
-}
 const it = (name, run) => test(name, { timeout: 20_000 }, run);
 async function come(passes) {
   for (const end = Date.now() + 8000; !passes(); await new Promise((resolve) => setTimeout(resolve, 5))) {
@@ -48,7 +34,7 @@ it('a frame of many levels is an event as any other, also when its topic becomes
 
 it('a fetched body of many levels is an event as any other', async () => {
   const mock = await startMock();
-  ends.push(mock.stop);
+  onTestFinished(mock.stop);
   const depth = 20_000;
   const body = `{"analysisId":"quiet-deep","status":"processing","x":${'['.repeat(depth)}${']'.repeat(depth)}}`;
   const own = token({ sub: 'fetches' });

@@ -2,25 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ConfigError, SteadfastError, connect } from 'steadfast';
-import { afterEach, test } from 'vitest';
-import { startCharisma } from '../support/charisma.mjs';
+import { ConfigError, SteadfastError } from 'steadfast';
+import { test } from 'vitest';
+import { open, serve } from '../support/charisma.mjs';
 import { until } from '../support/wait.mjs';
 
-const ends = [];
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
-});
-async function serve(subscribed) {
-  const server = await startCharisma(subscribed);
-  ends.push(server.stop);
-  return server;
-}
-function open(options) {
-  const client = connect({ service: 'charisma', url: 'ws://127.0.0.1:1', token: 'a-token', baseDelay: 20, maxDelay: 50, ...options });
-  ends.push(() => client.close());
-  return client;
-}
 const it = (name, run) => test(name, { timeout: 20_000 }, run);
 const wrong = (kind, says) => (error) => error instanceof SteadfastError && error.kind === kind && says.test(error.message);
 
