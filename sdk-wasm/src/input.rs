@@ -17,7 +17,6 @@ pub(crate) fn read(buffer: &Buffer, code: u32, a: f64, b: f64, c: f64) -> Option
     Some(match code {
         0 => Input::Tick,
         1 => Input::Opened(socket),
-        2 => Input::Activity(socket),
         3 => Input::Closed(socket, DisconnectReason::Closed { code: b as u16, reason: text(0) }),
         4 => Input::Closed(socket, DisconnectReason::Network(text(0))),
         5 => Input::Closed(socket, DisconnectReason::TooLarge),

@@ -12,7 +12,7 @@ use crate::command::{CommandErrorKind, CommandId, Sent};
 use crate::config::ms;
 use crate::dialect::{Outgoing, Recovers};
 use crate::envelope::Verdict;
-use crate::envelope::{Envelope, Kind, Status};
+use crate::envelope::{Envelope, Kind};
 use crate::event::{Event, InterviewState, SubscriptionState, Why};
 use crate::io::{Output, SocketId};
 use crate::map::take_first;
@@ -368,7 +368,6 @@ impl Machine {
             Kind::InterviewResumed | Kind::InterviewStarted => {
                 self.set_interview(name, InterviewState::Active);
             }
-            Kind::AnswerEvaluated if envelope.status != Some(Status::Complete) => {}
             _ => {}
         }
     }
